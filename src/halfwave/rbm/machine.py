@@ -1,0 +1,183 @@
+"""The restricted Boltzmann machine: energies, conditionals and Gibbs sampling for any pair of units."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from halfwave.errors import HalfwaveError
+from halfwave.units.base import Unit
+from halfwave.units.checks import require
+
+__all__ = ["RBM"]
+
+
+class RBM(nn.Module):
+    """A restricted Boltzmann machine with energy ``E(v, h) = U_v(v) + U_h(h) − Σ v W h`` and ``p ∝ exp(−E)``.
+
+    Any visible unit goes with any hidden unit. Arrays are batch-first; the batch dimensions (0, 1, 2, …) of
+    what is returned are those of what is given.
+
+    Args:
+        visible: the visible layer, of shape ``visible.shape``.
+        hidden: the hidden layer, same dtype and device.
+        weights: ``W``, shape ``(*visible.shape, *hidden.shape)`` or flattened to two dimensions; zero if absent.
+
+    Raises:
+        HalfwaveError: if the weights have another shape or are not finite, or the layers differ in dtype.
+
+    >>> from halfwave.units import Binary, DReLU
+    >>> machine = RBM(Binary((8, 8)), DReLU(20))
+    >>> machine.free_energy(torch.zeros(5, 8, 8)).shape
+    torch.Size([5])
+
+    Source: Tubiana, Cocco, Monasson, eLife 8 (2019) e39397, eqs. 1 to 5.
+    """
+
+    weights: Tensor
+
+    def __init__(self, visible: Unit, hidden: Unit, weights: Tensor | None = None) -> None:
+        super().__init__()
+        if visible.dtype != hidden.dtype or visible.device != hidden.device:
+            raise HalfwaveError(
+                "visible and hidden layer must share dtype and device; got "
+                f"{visible.dtype} on {visible.device} and {hidden.dtype} on {hidden.device}"
+            )
+        self.visible = visible
+        self.hidden = hidden
+        full = (*visible.shape, *hidden.shape)
+        if weights is None:
+            weights = torch.zeros(full, dtype=visible.dtype, device=visible.device)
+        if tuple(weights.shape) not in (full, (visible.size, hidden.size)):
+            raise HalfwaveError(f"weights must have shape {full}; got {tuple(weights.shape)}")
+        values = weights.detach().to(visible.dtype).reshape(full).contiguous().clone()
+        require(values, "finite", "weights")
+        self.register_parameter("weights", nn.Parameter(values, requires_grad=False))
+
+    @property
+    def weight_matrix(self) -> Tensor:
+        """The weights as a matrix ``(visible.size, hidden.size)``; a view."""
+        return self.weights.view(self.visible.size, self.hidden.size)
+
+    # energies
+
+    def interaction_energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """``−Σ v W h``, ``(*batch,)``."""
+        return -self.hidden.sum_over_layer(self.inputs_h_from_v(v) * self.hidden.convert(h))
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """``E(v, h)`` of configurations ``v`` ``(*batch, *visible.shape)`` and ``h``, ``(*batch,)``."""
+        return self.visible.energy(v) + self.hidden.energy(h) + self.interaction_energy(v, h)
+
+    def free_energy(self, v: Tensor) -> Tensor:
+        """``F(v) = U_v(v) − Σ Γ_h(Wᵀv)``, so that ``log p(v) = −F(v) − log Z``; ``(*batch,)``."""
+        return self.visible.energy(v) - self.hidden.cgf(self.inputs_h_from_v(v))
+
+    def free_energy_h(self, h: Tensor) -> Tensor:
+        """``F(h) = U_h(h) − Σ Γ_v(W h)``, the same with the layers exchanged; ``(*batch,)``."""
+        return self.hidden.energy(h) - self.visible.cgf(self.inputs_v_from_h(h))
+
+    # conditionals
+
+    def inputs_h_from_v(self, v: Tensor) -> Tensor:
+        """``Wᵀv``, the inputs of the hidden units, ``(*batch, *hidden.shape)``."""
+        return _project(self.visible, self.hidden, v, self.weight_matrix, "v")
+
+    def inputs_v_from_h(self, h: Tensor) -> Tensor:
+        """``W h``, the inputs of the visible units, ``(*batch, *visible.shape)``."""
+        return _project(self.hidden, self.visible, h, self.weight_matrix.T, "h")
+
+    def mean_h_from_v(self, v: Tensor) -> Tensor:
+        """``E[h | v]``, ``(*batch, *hidden.shape)``."""
+        return self.hidden.mean_from_inputs(self.inputs_h_from_v(v))
+
+    def mean_v_from_h(self, h: Tensor) -> Tensor:
+        """``E[v | h]``, ``(*batch, *visible.shape)``."""
+        return self.visible.mean_from_inputs(self.inputs_v_from_h(h))
+
+    def var_h_from_v(self, v: Tensor) -> Tensor:
+        """Variance of each hidden unit given ``v``, ``(*batch, *hidden.shape)``."""
+        return self.hidden.var_from_inputs(self.inputs_h_from_v(v))
+
+    def var_v_from_h(self, h: Tensor) -> Tensor:
+        """Variance of each visible unit given ``h``, ``(*batch, *visible.shape)``."""
+        return self.visible.var_from_inputs(self.inputs_v_from_h(h))
+
+    def mode_h_from_v(self, v: Tensor) -> Tensor:
+        """Most probable hidden configuration given ``v``, ``(*batch, *hidden.shape)``."""
+        return self.hidden.mode_from_inputs(self.inputs_h_from_v(v))
+
+    def mode_v_from_h(self, h: Tensor) -> Tensor:
+        """Most probable visible configuration given ``h``, ``(*batch, *visible.shape)``."""
+        return self.visible.mode_from_inputs(self.inputs_v_from_h(h))
+
+    def sample_h_from_v(self, v: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """One draw from ``p(h | v)`` for each ``v``, ``(*batch, *hidden.shape)``."""
+        return self.hidden.sample_from_inputs(self.inputs_h_from_v(v), generator)
+
+    def sample_v_from_h(self, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """One draw from ``p(v | h)`` for each ``h``, ``(*batch, *visible.shape)``."""
+        return self.visible.sample_from_inputs(self.inputs_v_from_h(h), generator)
+
+    # Gibbs chains
+
+    def sample_v_from_v(self, v: Tensor, steps: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """The visible end of ``steps`` Gibbs steps ``v → h → v``; 0 steps return ``v``.
+
+        >>> from halfwave.units import Binary, DReLU
+        >>> RBM(Binary(4), DReLU(2)).sample_v_from_v(torch.zeros(3, 4), steps=10).shape
+        torch.Size([3, 4])
+        """
+        _check_steps(steps)
+        v = self.visible.check_inputs(v, "v")
+        for _ in range(steps):
+            v = self.sample_v_from_h(self.sample_h_from_v(v, generator), generator)
+        return v
+
+    def sample_h_from_h(self, h: Tensor, steps: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """The hidden end of ``steps`` Gibbs steps ``h → v → h``; 0 steps return ``h``."""
+        _check_steps(steps)
+        h = self.hidden.check_inputs(h, "h")
+        for _ in range(steps):
+            h = self.sample_h_from_v(self.sample_v_from_h(h, generator), generator)
+        return h
+
+    def reconstruction_error(self, v: Tensor, steps: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """Mean over the visible units of ``|v − v'|`` after ``steps`` Gibbs steps, ``(*batch,)``."""
+        v = self.visible.check_inputs(v, "v")
+        difference = (v - self.sample_v_from_v(v, steps, generator)).abs()
+        return self.visible.sum_over_layer(difference) / math.prod(self.visible.noise_shape)
+
+    def log_pseudolikelihood(self, v: Tensor) -> Tensor:
+        """Mean over sites of ``log p(v_i | all other sites)`` in nats, ``(*batch,)``.
+
+        See `halfwave.rbm.pseudolikelihood.log_pseudolikelihood`, which can also take random sites.
+        """
+        from halfwave.rbm.pseudolikelihood import log_pseudolikelihood
+
+        return log_pseudolikelihood(self, v)
+
+    def save(self, path: str | Path) -> None:
+        """Write the machine to ``path`` (safetensors, atomically); ``halfwave.load(path)`` reads it back."""
+        from halfwave.rbm.storage import save
+
+        save(self, path)
+
+    def extra_repr(self) -> str:
+        return f"weights={tuple(self.weights.shape)}"
+
+
+def _project(source: Unit, target: Unit, values: Tensor, matrix: Tensor, name: str) -> Tensor:
+    """Inputs of the target layer, with the batch dimensions of ``values``."""
+    values = source.check_inputs(values, f"values `{name}`")
+    batch = source.batch_shape(values)
+    flat = values.reshape(*batch, source.size)
+    return (flat @ matrix).reshape(*batch, *target.shape)
+
+
+def _check_steps(steps: int) -> None:
+    if steps < 0:
+        raise HalfwaveError(f"the number of Gibbs steps must be at least 0; got {steps}")

@@ -1,0 +1,131 @@
+"""Machines on disk: one safetensors file, written atomically, no pickle anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from halfwave.errors import HalfwaveError
+from halfwave.rbm.machine import RBM
+from halfwave.units import Unit, unit_type
+
+__all__ = ["FORMAT_VERSION", "load", "read_tensors", "save", "write_atomically", "write_tensors"]
+
+FORMAT_VERSION = 1
+"""Version of the files; a reader refuses every other one."""
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Write bytes so that at any moment ``path`` holds either the old or the new content, whole.
+
+    The content goes to a temporary file in the same folder, is flushed to the disk, and renamed. If anything
+    fails (a full disk, say) the temporary file is removed and the old file stays as it was.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise HalfwaveError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise HalfwaveError(f"cannot write {path}: {error.strerror}; what was there before is intact") from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON header to one safetensors file, atomically."""
+    metadata = {"halfwave": json.dumps({"format": FORMAT_VERSION, **header})}
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    write_atomically(path, serialise(plain, metadata))
+
+
+def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (freshly allocated) and header of a file of this kind, or `HalfwaveError`."""
+    path = Path(path)
+    if not path.is_file():
+        raise HalfwaveError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            # cloned: torch's own allocator aligns memory, so that results do not depend on the file's layout
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata["halfwave"])
+    except (SafetensorError, KeyError, OSError, ValueError) as error:
+        raise HalfwaveError(f"{path} is not a complete Halfwave {kind} file: {error}") from error
+    if header.get("format") != FORMAT_VERSION or header.get("kind") != kind:
+        raise HalfwaveError(
+            f"{path} is a {header.get('kind')} file of format {header.get('format')}; "
+            f"this version reads {kind} files of format {FORMAT_VERSION}"
+        )
+    return tensors, header
+
+
+def machine_tensors(rbm: RBM, prefix: str = "") -> dict[str, Tensor]:
+    """All parameters of a machine by name, such as ``hidden.gamma_pos``."""
+    return {f"{prefix}{key}": value for key, value in rbm.named_parameters()}
+
+
+def machine_header(rbm: RBM) -> dict[str, Any]:
+    """The unit types of a machine."""
+    return {"visible": rbm.visible.name, "hidden": rbm.hidden.name}
+
+
+def machine_from(tensors: Mapping[str, Tensor], header: Mapping[str, Any], prefix: str = "") -> RBM:
+    """The machine that `machine_tensors` and `machine_header` describe."""
+    layers: dict[str, Unit] = {}
+    for side in ("visible", "hidden"):
+        unit = unit_type(header[side])
+        layers[side] = unit(**{key: tensors[f"{prefix}{side}.{key}"] for key in unit.parameter_rules})
+    return RBM(layers["visible"], layers["hidden"], tensors[f"{prefix}weights"])
+
+
+def save(rbm: RBM, path: str | Path) -> None:
+    """Write a machine to a safetensors file, atomically.
+
+    >>> import tempfile
+    >>> from halfwave.units import Binary, DReLU
+    >>> path = tempfile.mkdtemp() + "/machine.safetensors"
+    >>> save(RBM(Binary(3), DReLU(2)), path)
+    >>> load(path).hidden.name
+    'DReLU'
+    """
+    write_tensors(path, machine_tensors(rbm), {"kind": "machine", **machine_header(rbm)})
+
+
+def load(path: str | Path, device: torch.device | str = "cpu") -> RBM:
+    """Read a machine from a file written by `save`, or from a run folder.
+
+    Args:
+        path: a machine file, or a run folder that holds ``model.safetensors``.
+        device: where to put it.
+
+    Raises:
+        HalfwaveError: if the file is missing, truncated, foreign or from another version.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    tensors, header = read_tensors(path, "machine")
+    try:
+        return machine_from(tensors, header).to(device)
+    except KeyError as error:
+        raise HalfwaveError(f"{path} lacks the tensor {error}") from error
