@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,10 @@ class Unit(nn.Module, ABC):
     """Constraint on the values of the unit."""
     discrete: ClassVar[bool] = False
     """Whether the unit takes finitely many values."""
+    input_signs: ClassVar[dict[str, float]] = {}
+    """Parameters that an input adds to (+1) or subtracts from (−1): a field or thresholds."""
+    scale_powers: ClassVar[dict[str, int]] = {}
+    """Power of ``s`` that multiplies each parameter when values shrink, ``x → x/s``; empty if they cannot."""
 
     def __init__(
         self,
@@ -199,6 +203,11 @@ class Unit(nn.Module, ABC):
     def mode_function(self, index: int | tuple[int, ...] = ()) -> PiecewiseLinear:
         """The mode of one unit as an exact piecewise-linear function of its input."""
         raise HalfwaveError(f"mode_function is for units with a piecewise-linear mode; {self.name} has none")
+
+    def absorb_inputs(self, inputs: Tensor) -> None:
+        """Move constant inputs ``(*shape)`` into the parameters, in place: ``I`` acts as ``I + inputs`` did."""
+        for key, sign in self.input_signs.items():
+            self.get_parameter(key).data.add_(inputs, alpha=sign)
 
     # shapes and values
 

@@ -14,7 +14,7 @@ __all__ = ["Binary"]
 
 def log1p_exp(t: Tensor) -> Tensor:
     """``log(1 + exp(t))`` without overflow and without the linear shortcut of ``softplus``."""
-    return torch.relu(t) + torch.log1p(torch.exp(-t.abs()))
+    return -torch.nn.functional.logsigmoid(-t)
 
 
 class Binary(Unit):
@@ -37,6 +37,7 @@ class Binary(Unit):
     """
 
     parameter_rules = {"field": "finite"}
+    input_signs = {"field": 1.0}
     value_rule = "0 or 1"
     discrete = True
     field: Tensor
@@ -46,6 +47,11 @@ class Binary(Unit):
 
     def cgfs(self, inputs: Tensor) -> Tensor:
         return log1p_exp(self.field + inputs)
+
+    def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
+        # both outcomes apart: I x − U − Γ would lose the log probability of the likely one
+        x, t = self.convert(x), self.field + inputs
+        return -(x * log1p_exp(-t) + (1.0 - x) * log1p_exp(t))
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
         return torch.sigmoid(self.field + inputs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -59,8 +60,8 @@ def layer_shape(shape: int | Sequence[int], owner: str) -> tuple[int, ...]:
     >>> layer_shape(3, "Binary"), layer_shape((28, 28), "Binary")
     ((3,), (28, 28))
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     for size in sizes:
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise HalfwaveError(f"the shape of {owner} must hold positive integers; got {tuple(sizes)}")
-    return sizes
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise HalfwaveError(f"the shape of {owner} must hold positive integers; got {sizes}")
+    return tuple(int(size) for size in sizes)

@@ -12,7 +12,16 @@ from halfwave.functions import PiecewiseLinear, two_sided_relu
 from halfwave.units.base import Unit
 from halfwave.units.conversions import Convertible
 from halfwave.units.noise import excess_from_uniform, uniform
-from halfwave.units.tails import Tail, excess_mean, excess_variance, greater, log_mills, tail
+from halfwave.units.tails import (
+    Tail,
+    excess_log_density,
+    excess_mean,
+    excess_variance,
+    greater,
+    log_add_exp,
+    log_mills,
+    tail,
+)
 
 __all__ = ["DReLU"]
 
@@ -24,6 +33,8 @@ class Sides(NamedTuple):
     threshold_neg: Tensor
     tail_pos: Tail
     tail_neg: Tail
+    log_odds: Tensor
+    """Γ⁺ − Γ⁻."""
     prob_pos: Tensor
     prob_neg: Tensor
 
@@ -60,6 +71,8 @@ class DReLU(Convertible, Unit):
         "gamma_neg": "positive",
     }
     parameter_defaults = {"gamma_pos": 1.0, "gamma_neg": 1.0}
+    input_signs = {"theta_pos": -1.0, "theta_neg": -1.0}
+    scale_powers = {"theta_pos": 1, "theta_neg": 1, "gamma_pos": 2, "gamma_neg": 2}
     statistic_names = ("x_pos", "x_neg", "x_pos_squared", "x_neg_squared")
     theta_pos: Tensor
     theta_neg: Tensor
@@ -83,7 +96,7 @@ class DReLU(Convertible, Unit):
         well_pos, well_neg = torch.relu(-a_pos), torch.relu(-a_neg)
         exponent = (well_pos - well_neg) * (well_pos + well_neg) * 0.5
         log_odds = exponent + torch.log(pos.scale / neg.scale * (std_pos / std_neg))
-        return Sides(a_pos, a_neg, pos, neg, torch.sigmoid(log_odds), torch.sigmoid(-log_odds))
+        return Sides(a_pos, a_neg, pos, neg, log_odds, torch.sigmoid(log_odds), torch.sigmoid(-log_odds))
 
     def _differentiable(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Probabilities, means of |x| and variances of both sides, as differentiable expressions."""
@@ -119,9 +132,21 @@ class DReLU(Convertible, Unit):
 
     def cgfs(self, inputs: Tensor) -> Tensor:
         std_pos, std_neg, a_pos, a_neg = self._thresholds(inputs)
-        pos = log_mills(a_pos) + std_pos.log()
-        neg = log_mills(a_neg) + std_neg.log()
-        return torch.maximum(pos, neg) + torch.log1p(torch.exp(-(pos - neg).abs()))
+        return log_add_exp(log_mills(a_pos) + std_pos.log(), log_mills(a_neg) + std_neg.log())
+
+    def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
+        x = self.convert(x)
+        if torch.is_grad_enabled() and (x.requires_grad or self._tracked(inputs)):
+            return super().log_probs(x, inputs)
+        # I x − U − Γ would cancel far out; the normal density of the side that holds x does not
+        sides = self.sides(inputs)
+        negative = greater(-x, 0.0)
+        a = torch.lerp(sides.threshold_pos, sides.threshold_neg, negative)
+        scale = torch.lerp(sides.tail_pos.scale, sides.tail_neg.scale, negative)
+        log_odds = torch.lerp(sides.log_odds, -sides.log_odds, negative)
+        root = torch.lerp(self.gamma_pos.sqrt(), self.gamma_neg.sqrt(), negative)
+        side = torch.nn.functional.logsigmoid(log_odds)
+        return side + root.log() + excess_log_density(x.abs() * root, a, scale)
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
         prob_pos, prob_neg, mean_pos, mean_neg, _, _ = self._parts(inputs)

@@ -37,6 +37,8 @@ class Gaussian(Convertible, Unit):
     """
 
     parameter_rules = {"theta": "finite", "gamma": "positive"}
+    input_signs = {"theta": -1.0}
+    scale_powers = {"theta": 1, "gamma": 2}
     parameter_defaults = {"gamma": 1.0}
     statistic_names = ("x", "x_squared")
     theta: Tensor
@@ -53,6 +55,11 @@ class Gaussian(Convertible, Unit):
     def cgfs(self, inputs: Tensor) -> Tensor:
         t = inputs - self.theta
         return 0.5 * t * (t / self.gamma) + 0.5 * (math.log(2.0 * math.pi) - self.gamma.log())
+
+    def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
+        # the square around the mean: I x − U − Γ would cancel far out
+        deviation = self.convert(x) * self.gamma.sqrt() - (inputs - self.theta) * self.gamma.rsqrt()
+        return 0.5 * (self.gamma.log() - math.log(2.0 * math.pi)) - 0.5 * deviation.square()
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
         return (inputs - self.theta) / self.gamma

@@ -34,6 +34,7 @@ class NSReLU(DReLUFamily):
     """
 
     parameter_rules = {"theta": "finite", "delta": "finite", "xi": "finite"}
+    input_signs = {"theta": -1.0}
     theta: Tensor
     delta: Tensor
     xi: Tensor

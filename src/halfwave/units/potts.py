@@ -36,6 +36,7 @@ class Potts(Unit):
     """
 
     parameter_rules = {"field": "finite"}
+    input_signs = {"field": 1.0}
     value_rule = "0 or 1"
     discrete = True
     field: Tensor
@@ -58,7 +59,7 @@ class Potts(Unit):
 
     def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
         """Log probability of each site, ``(*batch, *sites)``."""
-        return ((self.field + inputs) * self.convert(x)).sum(-1) - self.cgfs(inputs)
+        return (torch.log_softmax(self.field + inputs, -1) * self.convert(x)).sum(-1)
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
         return torch.softmax(self.field + inputs, -1)

@@ -36,6 +36,8 @@ class PReLU(DReLUFamily):
 
     parameter_rules = {"theta": "finite", "gamma": "positive", "delta": "finite", "eta": "inside (-1, 1)"}
     parameter_defaults = {"gamma": 1.0}
+    input_signs = {"theta": -1.0}
+    scale_powers = {"theta": 1, "gamma": 2, "delta": 1}
     theta: Tensor
     gamma: Tensor
     delta: Tensor

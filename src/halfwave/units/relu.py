@@ -10,7 +10,7 @@ from torch import Tensor
 from halfwave.functions import PiecewiseLinear, rectified_linear
 from halfwave.units.base import Unit
 from halfwave.units.noise import excess_from_uniform
-from halfwave.units.tails import excess_mean, excess_variance, log_mills, tail
+from halfwave.units.tails import excess_log_density, excess_mean, excess_variance, log_mills, tail
 
 __all__ = ["ReLU"]
 
@@ -37,6 +37,8 @@ class ReLU(Unit):
     """
 
     parameter_rules = {"theta": "finite", "gamma": "positive"}
+    input_signs = {"theta": -1.0}
+    scale_powers = {"theta": 1, "gamma": 2}
     parameter_defaults = {"gamma": 1.0}
     statistic_names = ("x", "x_squared")
     value_rule = "at least 0"
@@ -56,6 +58,15 @@ class ReLU(Unit):
     def cgfs(self, inputs: Tensor) -> Tensor:
         std, a = self._threshold(inputs)
         return log_mills(a) + std.log()
+
+    def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
+        x = self.convert(x)
+        if torch.is_grad_enabled() and (x.requires_grad or self._tracked(inputs)):
+            return super().log_probs(x, inputs)
+        # I x − U − Γ would cancel far out; the truncated normal density does not
+        root, a = self.gamma.sqrt(), self._threshold(inputs)[1]
+        inside = root.log() + excess_log_density(x * root, a, tail(a).scale)
+        return torch.where(x < 0, -torch.inf, inside)
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
         std, a = self._threshold(inputs)

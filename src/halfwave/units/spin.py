@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from halfwave.units.base import Unit
-from halfwave.units.binary import indicator_at_most
+from halfwave.units.binary import indicator_at_most, log1p_exp
 
 __all__ = ["Spin"]
 
@@ -34,6 +34,7 @@ class Spin(Unit):
     """
 
     parameter_rules = {"field": "finite"}
+    input_signs = {"field": 1.0}
     value_rule = "-1 or 1"
     discrete = True
     field: Tensor
@@ -42,8 +43,13 @@ class Spin(Unit):
         return -self.field * self.convert(x)
 
     def cgfs(self, inputs: Tensor) -> Tensor:
-        magnitude = (self.field + inputs).abs()
-        return magnitude + torch.log1p(torch.exp(-2.0 * magnitude))
+        t = self.field + inputs
+        return log1p_exp(2.0 * t) - t
+
+    def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
+        # both outcomes apart: I x − U − Γ would lose the log probability of the likely one
+        x, t = self.convert(x), 2.0 * (self.field + inputs)
+        return -0.5 * ((1.0 + x) * log1p_exp(-t) + (1.0 - x) * log1p_exp(t))
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
         return torch.tanh(self.field + inputs)

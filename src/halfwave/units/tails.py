@@ -23,7 +23,18 @@ from torch import Tensor
 
 from halfwave.units import coefficients
 
-__all__ = ["Tail", "excess_mean", "excess_variance", "greater", "log_mills", "rational", "tail"]
+__all__ = [
+    "Tail",
+    "excess_log_density",
+    "excess_mean",
+    "excess_variance",
+    "greater",
+    "log_add_exp",
+    "log_mills",
+    "rational",
+    "tail",
+    "third_cumulant",
+]
 
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
@@ -87,6 +98,16 @@ def tail(a: Tensor) -> Tail:
         scale=torch.lerp(mills, mass * _ROOT_TWO_PI, below),
         exponent=exponent,
     )
+
+
+def excess_log_density(e: Tensor, a: Tensor, scale: Tensor) -> Tensor:
+    """Log density of the excess over ``a`` at ``e ≥ 0``, given ``tail(a).scale``.
+
+    For ``a < 0`` it is a normal density around ``−a``: completing the square keeps the two large terms
+    ``a e`` and ``a²/2`` from cancelling.
+    """
+    beyond = e - torch.relu(-a)
+    return -0.5 * beyond * beyond - torch.relu(a) * e - scale.log()
 
 
 def third_cumulant(a: Tensor, values: Tail) -> Tensor:
@@ -160,6 +181,25 @@ class _LogMills(torch.autograd.Function):
         return -gradient * excess_mean(a)
 
 
+class _LogAddExp(torch.autograd.Function):
+    """log(exp x + exp y); torch's own second derivative is NaN where exp(x − y) overflows."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, y: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return torch.logaddexp(x, y)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, y = ctx.saved_tensors
+        return gradient * torch.sigmoid(x - y), gradient * torch.sigmoid(y - x)
+
+
 def excess_variance(a: Tensor) -> Tensor:
     """Variance of the excess over ``a``; differentiable once."""
     return _apply(_ExcessVariance, a)
@@ -179,5 +219,14 @@ def log_mills(a: Tensor) -> Tensor:
     return _apply(_LogMills, a)
 
 
-def _apply(function: type[torch.autograd.Function], a: Tensor) -> Tensor:
-    return function.apply(a)  # pyright: ignore[reportReturnType]
+def log_add_exp(x: Tensor, y: Tensor) -> Tensor:
+    """``log(eˣ + eʸ)`` of tensors of one shape, with exact derivatives everywhere, ties included.
+
+    >>> log_add_exp(torch.tensor(1000.0), torch.tensor(1000.0))
+    tensor(1000.6932)
+    """
+    return _apply(_LogAddExp, x, y)
+
+
+def _apply(function: type[torch.autograd.Function], *arguments: Tensor) -> Tensor:
+    return function.apply(*arguments)  # pyright: ignore[reportReturnType]

@@ -35,6 +35,8 @@ class XReLU(DReLUFamily):
 
     parameter_rules = {"theta": "finite", "gamma": "positive", "delta": "finite", "xi": "finite"}
     parameter_defaults = {"gamma": 1.0}
+    input_signs = {"theta": -1.0}
+    scale_powers = {"theta": 1, "gamma": 2, "delta": 1}
     theta: Tensor
     gamma: Tensor
     delta: Tensor
