@@ -1,0 +1,11 @@
+"""Bundled and user data, turned into arrays that are ready for a visible layer.
+
+NumPy and scikit-learn only: this room does not import torch.
+"""
+
+from __future__ import annotations
+
+from halfwave.datasets.dataset import Dataset
+from halfwave.datasets.loading import apply, load
+
+__all__ = ["Dataset", "apply", "load"]
