@@ -29,7 +29,7 @@ from halfwave.rbm.train.optimizers import (
     optimizer_from_tensors,
     optimizer_tensors,
 )
-from halfwave.rbm.train.phases import Phases, can_compile, compile_phases
+from halfwave.rbm.train.phases import Phases, average, can_compile, compile_phases
 from halfwave.rbm.train.regularization import Regularization
 from halfwave.rbm.train.schedule import Schedule, find_schedule
 from halfwave.units.base import Unit
@@ -123,6 +123,8 @@ class PCDTrainer:
             self.batches = Batches(flat, weights, batch_size, self.generator)
             self._target = rbm.visible.moments_from_samples(data, weights)
             self._start(data, weights, chains)
+            self._batch_shares = data.new_full((batch_size,), 1.0 / batch_size)
+            self._chain_shares = data.new_full((chains,), 1.0 / chains)
         parameters = [rbm.weights, *self._visible.tensors.values(), *self._hidden.tensors.values()]
         self.optimizer = make_optimizer(optimizer, parameters, learning_rate, **(optimizer_options or {}))
 
@@ -171,21 +173,26 @@ class PCDTrainer:
         # data: expected hidden statistics given a minibatch
         batch, weights = self.batches.next()
         inputs = (batch @ matrix).view(-1, *rbm.hidden.shape)
-        centred_data, moments_data = self._phases.data(self._working, inputs, self.offset_h, weights)
+        centred_data, statistics = self._phases.data(self._working, inputs, self.offset_h, weights)
+        shares = self._batch_shares if weights is None else weights / len(batch)
+        moments_data = average(statistics, shares)
+        share = 1.0 if weights is None else float(shares.sum())
 
         # machine: Gibbs steps of the persistent chains
         for _ in range(self.steps):
-            chain_v, moments_v, centred_model, moments_model = self._advance(matrix)
+            chain_v, statistics_v, centred_model, statistics_h = self._advance(matrix)
+        moments_v = average(statistics_v, self._chain_shares)
+        moments_model = average(statistics_h, self._chain_shares)
 
         # gradient of the weights, with the visible offset as a rank-one correction
-        share = 1.0 if weights is None else float(weights.mean())
         centred_data = centred_data.view(len(batch), -1)
         centred_model = centred_model.view(len(chain_v), -1)
         gradient = torch.mm(batch.T, centred_data)
         gradient.addmm_(chain_v.T, centred_model, beta=-1.0 / len(batch), alpha=share / len(chain_v))
         if self.centred:
-            difference = centred_data.mean(0) - share * centred_model.mean(0)
-            gradient.addr_(self.offset_v.view(-1), difference)
+            mean = rbm.hidden.mean_from_statistics
+            difference = mean(moments_data) - share * mean(moments_model)
+            gradient.addr_(self.offset_v.view(-1), difference.view(-1))
 
         # gradients of the layers
         hidden = {key: moments_data[key] - share * moments_model[key] for key in moments_model}
@@ -207,12 +214,14 @@ class PCDTrainer:
         rbm, count = self.rbm, len(self.chain_h)
         inputs_v = (self.chain_h.view(count, -1) @ matrix.T).view(count, *rbm.visible.shape)
         noise = rbm.visible.draw_noise((count,), self.generator)
-        self.chain_v, moments_v = self._phases.visible(rbm.visible, inputs_v, noise)
+        self.chain_v, statistics_v = self._phases.visible(rbm.visible, inputs_v, noise)
         flat = self.chain_v.view(count, -1)
         inputs_h = (flat @ matrix).view(count, *rbm.hidden.shape)
         noise = self._working.draw_noise((count,), self.generator)
-        self.chain_h, centred, moments_h = self._phases.hidden(self._working, inputs_h, noise, self.offset_h)
-        return flat, moments_v, centred, moments_h
+        self.chain_h, centred, statistics_h = self._phases.hidden(
+            self._working, inputs_h, noise, self.offset_h
+        )
+        return flat, statistics_v, centred, statistics_h
 
     def _penalise(self, gradient: Tensor, matrix: Tensor) -> None:
         """Add the gradients of the penalties on the plain machine, as functions of the leaves."""

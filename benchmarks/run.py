@@ -1,0 +1,30 @@
+"""Runs every benchmark in this folder in one process, one thread: ``python benchmarks/run.py [NAME …]``."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import drelu_sampling
+import pcd_update
+import torch
+
+BENCHMARKS = {"drelu_sampling": drelu_sampling.main, "pcd_update": pcd_update.main}
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    torch.set_num_threads(1)
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"unknown benchmark {unknown[0]!r}; the benchmarks are {', '.join(BENCHMARKS)}")
+    print(
+        f"torch {torch.__version__}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, one thread"
+    )
+    for name in names:
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()
