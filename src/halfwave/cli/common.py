@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,16 +28,20 @@ def progress_bar(label: str, total: int, start: int = 0) -> Iterator[Callable[[i
     """A progress bar on standard error; the caller reports (done, text)."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=10),
+        TaskProgressColumn(),
         TextColumn("{task.fields[text]}"),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[clock]}"),
     )
     bar = Progress(*columns, console=Console(stderr=True, highlight=False), refresh_per_second=4)
     with bar:
-        task = bar.add_task(label, total=total, completed=start, text="")
-        yield lambda done, text: bar.update(task, completed=done, text=text)
+        task = bar.add_task(label, total=total, completed=start, text="", clock="left")
+
+        def show(done: int, text: str) -> None:
+            bar.update(task, completed=done, text=text, clock="left" if done < total else "taken")
+
+        yield show
 
 
 def tensors(dataset: Dataset, config: RunConfig) -> tuple[Tensor, Tensor]:
@@ -74,7 +78,7 @@ def evaluate_and_report(
 
     train, held_out = tensors(dataset, run.config)
     generator = torch.Generator(train.device).manual_seed(run.config.seed + 1)
-    with progress_bar("evaluating", 1) as show:
+    with progress_bar("evaluating", 1000) as show:
         values = evaluate(
             machine,
             train,
@@ -82,9 +86,9 @@ def evaluate_and_report(
             chains=chains,
             temperatures=temperatures,
             seed=run.config.seed,
-            progress=lambda done, total: show(done / max(total, 1), "annealing"),  # pyright: ignore[reportArgumentType]
+            progress=lambda done, total: show(1000 * done // max(total, 1), "annealing"),
         )
-        show(1, "")
+        show(1000, "")
     run.write_json("evaluation.json", values)
     if not report:
         return values, None

@@ -295,9 +295,11 @@ def _train(folder: RunFolder, dataset: Dataset, trainer: PCDTrainer) -> bool:
 
 
 def _spell(row: dict[str, float]) -> str:
-    parts = [("log-pl", "pseudolikelihood_train", ".4f"), ("gap", "free_energy_gap", ".2f")]
-    parts += [("error", "reconstruction_error", ".4f"), ("updates/s", "updates_per_second", ".0f")]
-    return "  ".join(f"{label} {row[key]:{form}}" for label, key, form in parts if row[key] == row[key])
+    """The latest metrics, short enough for a line of 80 characters."""
+    parts = [("log-pl", "pseudolikelihood_train", ".3f"), ("gap", "free_energy_gap", ".2f")]
+    parts += [("error", "reconstruction_error", ".3f")]
+    shown = [f"{label} {row[key]:{form}}" for label, key, form in parts if not math.isnan(row[key])]
+    return " ".join([*shown, f"{row['updates_per_second']:.0f}/s"])
 
 
 @contextmanager

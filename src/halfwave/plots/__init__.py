@@ -1,0 +1,37 @@
+"""Figures: one function per figure, and the report that holds them all.
+
+Every function draws what the other rooms return, and returns a `matplotlib.figure.Figure` that belongs to no
+display; `save_figure` writes it.
+
+>>> figure = learning_curves({"update": [0, 100], "free_energy_gap": [0.0, 0.3]})
+>>> figure.axes[1].get_ylabel()
+'nats per sample'
+"""
+
+from __future__ import annotations
+
+from halfwave.plots.comparison import samples as samples
+from halfwave.plots.drelu import density_panel as density_panel
+from halfwave.plots.drelu import drelu_grid as drelu_grid
+from halfwave.plots.drelu import drelu_panels as drelu_panels
+from halfwave.plots.likelihood import log_likelihood as log_likelihood
+from halfwave.plots.report import run_report as run_report
+from halfwave.plots.report import write_report as write_report
+from halfwave.plots.responses import hidden_units as hidden_units
+from halfwave.plots.style import save_figure as save_figure
+from halfwave.plots.training import learning_curves as learning_curves
+from halfwave.plots.weights import features as features
+
+__all__ = [
+    "density_panel",
+    "drelu_grid",
+    "drelu_panels",
+    "features",
+    "hidden_units",
+    "learning_curves",
+    "log_likelihood",
+    "run_report",
+    "samples",
+    "save_figure",
+    "write_report",
+]

@@ -145,7 +145,9 @@ class RBM(nn.Module):
             h = self.sample_h_from_v(self.sample_v_from_h(h, generator), generator)
         return h
 
-    def reconstruction_error(self, v: Tensor, steps: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    def reconstruction_error(
+        self, v: Tensor, steps: int = 1, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Mean over the visible units of ``|v − v'|`` after ``steps`` Gibbs steps, ``(*batch,)``."""
         v = self.visible.check_inputs(v, "v")
         difference = (v - self.sample_v_from_v(v, steps, generator)).abs()

@@ -45,7 +45,9 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise HalfwaveError(f"cannot write {path}: {error.strerror}; what was there before is intact") from error
+        raise HalfwaveError(
+            f"cannot write {path}: {error.strerror}; what was there before is intact"
+        ) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

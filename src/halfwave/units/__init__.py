@@ -14,6 +14,7 @@ from halfwave.units.base import Unit as Unit
 from halfwave.units.binary import Binary as Binary
 from halfwave.units.drelu import DReLU as DReLU
 from halfwave.units.gaussian import Gaussian as Gaussian
+from halfwave.units.memory import keep_freed_memory
 from halfwave.units.nsrelu import NSReLU as NSReLU
 from halfwave.units.potts import Potts as Potts
 from halfwave.units.prelu import PReLU as PReLU
@@ -35,6 +36,8 @@ __all__ = [
     "XReLU",
     "unit_type",
 ]
+
+keep_freed_memory()
 
 UNITS: dict[str, type[Unit]] = {
     unit.__name__: unit for unit in (Binary, Spin, Potts, Gaussian, ReLU, DReLU, PReLU, XReLU, NSReLU)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import ClassVar
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from halfwave.errors import HalfwaveError
 from halfwave.functions import PiecewiseLinear
 from halfwave.units.checks import first_index, layer_shape, require
-from halfwave.units.noise import uniform
+from halfwave.units.noise import random_words
 
 __all__ = ["Unit"]
 
@@ -65,6 +66,8 @@ class Unit(nn.Module, ABC):
         self._check_names(values)
         tensors = {key: torch.as_tensor(value, device=device) for key, value in values.items()}
         common = dtype or _common_dtype(tensors)
+        if common not in (torch.float32, torch.float64):
+            raise HalfwaveError(f"the dtype of {self.name} must be float32 or float64; got {common}")
         self._check_shapes(tensors)
         for key in self.parameter_rules:
             value = tensors[key].detach().to(common).clone()
@@ -171,8 +174,8 @@ class Unit(nn.Module, ABC):
         return self.sum_over_layer(self.log_probs(x, inputs), sites=True)
 
     def draw_noise(self, batch_shape: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
-        """Random numbers that ``sample_from_noise`` consumes for a batch of this shape."""
-        return uniform((*batch_shape, *self.noise_shape), generator, self.dtype, self.device)
+        """Random numbers that ``sample_from_noise`` consumes for a batch of this shape (see `random_words`)."""
+        return random_words((*batch_shape, *self.noise_shape), generator, self.dtype, self.device)
 
     def sample_from_inputs(self, inputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Independent samples of each unit given the inputs ``(*batch, *shape)``."""
@@ -244,6 +247,16 @@ class Unit(nn.Module, ABC):
             )
         require(x, self.value_rule, f"{what} of {self.name}")
         return x
+
+    def check_index(self, index: int | tuple[int, ...]) -> tuple[int, ...]:
+        """``index`` as a tuple if it names one element of the layer, else `HalfwaveError`."""
+        place = index if isinstance(index, tuple) else (index,)
+        if len(place) != len(self.shape) or any(
+            not isinstance(i, Integral) or not -size <= i < size
+            for i, size in zip(place, self.shape, strict=True)
+        ):
+            raise HalfwaveError(f"an index of {self.name} must name one unit of {self.shape}; got {index!r}")
+        return place
 
     def _first(self) -> Tensor:
         return self._parameters[next(iter(self.parameter_rules))]  # pyright: ignore[reportReturnType]

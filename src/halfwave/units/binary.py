@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from halfwave.units.base import Unit
+from halfwave.units.noise import as_uniform
 
 __all__ = ["Binary"]
 
@@ -87,7 +88,8 @@ class Binary(Unit):
 
 
 def indicator_at_most(noise: Tensor, probability: Tensor) -> Tensor:
-    """``1[noise ≤ probability]`` as floats: 1 with this probability for uniform noise in (0, 1]."""
+    """``1[noise ≤ probability]`` as floats: 1 with this probability for noise from `random_words`."""
+    noise = as_uniform(noise)
     if torch.compiler.is_compiling():
         return (noise <= probability).to(probability.dtype)
     out = torch.empty_like(probability)

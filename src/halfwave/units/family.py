@@ -12,6 +12,8 @@ from halfwave.functions import PiecewiseLinear
 from halfwave.units.base import Unit
 from halfwave.units.conversions import Convertible
 from halfwave.units.drelu import DReLU
+from halfwave.units.noise import random_words
+from halfwave.units.two_sided import TwoSided
 
 __all__ = ["DReLUFamily", "drelu_from_asymmetry"]
 
@@ -29,9 +31,9 @@ class DReLUFamily(Convertible, Unit):
         """The same unit as a `DReLU`; the conversion is exact up to rounding."""
         return DReLU(**{key: value.detach() for key, value in self.drelu_parameters().items()})
 
-    def _twin(self) -> DReLU:
-        """A dReLU that shares this unit's autograd graph."""
-        return _twin_from(self.drelu_parameters())
+    def _twin(self) -> TwoSided:
+        """The formulas of the equivalent dReLU; autograd reaches this unit's parameters through them."""
+        return TwoSided.of(self.drelu_parameters())
 
     def energies(self, x: Tensor) -> Tensor:
         return self._twin().energies(x)
@@ -52,7 +54,7 @@ class DReLUFamily(Convertible, Unit):
         return self._twin().mode_from_inputs(inputs)
 
     def draw_noise(self, batch_shape: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
-        return self._twin().draw_noise(batch_shape, generator)
+        return random_words((2, *batch_shape, *self.shape), generator, self.dtype, self.device)
 
     def sample_from_noise(self, inputs: Tensor, noise: Tensor) -> Tensor:
         return self._twin().sample_from_noise(inputs, noise)
@@ -98,12 +100,3 @@ def drelu_from_asymmetry(
         "gamma_pos": gamma / one_plus,
         "gamma_neg": gamma / one_minus,
     }
-
-
-def _twin_from(parameters: Mapping[str, Tensor]) -> DReLU:
-    """A `DReLU` whose parameters are these tensors themselves, unchecked and with their autograd graph."""
-    twin = DReLU.__new__(DReLU)
-    torch.nn.Module.__init__(twin)
-    for key, value in parameters.items():
-        twin._parameters[key] = value  # pyright: ignore[reportArgumentType]
-    return twin

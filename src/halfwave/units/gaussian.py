@@ -103,5 +103,6 @@ class Gaussian(Convertible, Unit):
 
     def mode_function(self, index: int | tuple[int, ...] = ()) -> PiecewiseLinear:
         """``(x − θ)/γ`` of one unit as an exact function."""
-        gamma = self.gamma[index].item()
-        return PiecewiseLinear(kinks=[], slopes=[1.0 / gamma], intercepts=[-self.theta[index].item() / gamma])
+        place = self.check_index(index)
+        gamma = self.gamma[place].item()
+        return PiecewiseLinear(kinks=[], slopes=[1.0 / gamma], intercepts=[-self.theta[place].item() / gamma])

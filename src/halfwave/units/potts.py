@@ -10,6 +10,7 @@ from torch import Tensor
 from halfwave.errors import HalfwaveError
 from halfwave.units.base import Unit
 from halfwave.units.checks import first_index, require
+from halfwave.units.noise import as_uniform
 
 __all__ = ["Potts"]
 
@@ -138,7 +139,7 @@ def one_hot(colours: Tensor, count: int, dtype: torch.dtype) -> Tensor:
 def _pick(probabilities: Tensor, noise: Tensor) -> Tensor:
     """One-hot choice by inversion: the first colour whose cumulated probability reaches the noise."""
     cumulated = probabilities.cumsum(-1)
-    target = noise.unsqueeze(-1) * cumulated[..., -1:]
+    target = as_uniform(noise).unsqueeze(-1) * cumulated[..., -1:]
     colour = (cumulated < target).sum(-1)
     return one_hot(
         colour.clamp_(max=probabilities.shape[-1] - 1), probabilities.shape[-1], probabilities.dtype

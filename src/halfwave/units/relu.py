@@ -9,8 +9,9 @@ from torch import Tensor
 
 from halfwave.functions import PiecewiseLinear, rectified_linear
 from halfwave.units.base import Unit
-from halfwave.units.noise import excess_from_uniform
-from halfwave.units.tails import excess_log_density, excess_mean, excess_variance, log_mills, tail
+from halfwave.units.noise import as_uniform, excess_from_uniform
+from halfwave.units.side import side_cgf, side_mean, side_variance
+from halfwave.units.tails import excess_log_density, tail
 
 __all__ = ["ReLU"]
 
@@ -56,8 +57,7 @@ class ReLU(Unit):
         return torch.where(x < 0, torch.inf, energy)
 
     def cgfs(self, inputs: Tensor) -> Tensor:
-        std, a = self._threshold(inputs)
-        return log_mills(a) + std.log()
+        return side_cgf(inputs - self.theta, self.gamma)
 
     def log_probs(self, x: Tensor, inputs: Tensor) -> Tensor:
         x = self.convert(x)
@@ -69,12 +69,10 @@ class ReLU(Unit):
         return torch.where(x < 0, -torch.inf, inside)
 
     def mean_from_inputs(self, inputs: Tensor) -> Tensor:
-        std, a = self._threshold(inputs)
-        return std * excess_mean(a)
+        return side_mean(inputs - self.theta, self.gamma)
 
     def var_from_inputs(self, inputs: Tensor) -> Tensor:
-        std, a = self._threshold(inputs)
-        return std * std * excess_variance(a)
+        return side_variance(inputs - self.theta, self.gamma)
 
     def mode_from_inputs(self, inputs: Tensor) -> Tensor:
         return torch.relu(inputs - self.theta) / self.gamma
@@ -84,7 +82,7 @@ class ReLU(Unit):
 
     def sample_from_noise(self, inputs: Tensor, noise: Tensor) -> Tensor:
         std, a = self._threshold(inputs)
-        return std * excess_from_uniform(a, tail(a), noise)
+        return std * excess_from_uniform(a, tail(a), as_uniform(noise))
 
     def statistics(self, x: Tensor) -> dict[str, Tensor]:
         x = self.convert(x)
@@ -112,5 +110,6 @@ class ReLU(Unit):
 
     def mode_function(self, index: int | tuple[int, ...] = ()) -> PiecewiseLinear:
         """``max(0, x − θ)/γ`` of one unit as an exact function."""
-        theta, gamma = self.theta[index].item(), self.gamma[index].item()
+        place = self.check_index(index)
+        theta, gamma = self.theta[place].item(), self.gamma[place].item()
         return rectified_linear(1.0 / gamma, -theta / gamma)

@@ -1,0 +1,39 @@
+"""Every script in ``examples`` runs from start to end, at a small size, without a display and without warnings."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SMALL: dict[str, tuple[list[str], list[str]]] = {
+    "drelu_layer.py": (["--samples", "2000", "--output", "out/drelu_layer.png"], ["out/drelu_layer.png"]),
+}
+"""Options that make each script quick, and the files that it must write."""
+
+
+def test_every_example_is_listed():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SMALL)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_example_runs(name, tmp_path):
+    options, written = SMALL[name]
+    environment = {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *options],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    for file in written:
+        assert (tmp_path / file).stat().st_size > 1000
+        assert file in result.stdout
