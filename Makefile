@@ -15,7 +15,7 @@ RUN = runs/digits
 	touch $@
 
 demo: .venv/installed
-	$(BIN)/halfwave train digits --run $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
+	$(BIN)/halfwave train digits --run $(RUN) --resume
 	$(BIN)/halfwave plot drelu --output $(RUN)/drelu.png
 	@echo "open $(CURDIR)/$(RUN)/report.html"
 

@@ -242,9 +242,12 @@ def test_runs_that_are_not_there_or_in_the_way(
     for command in (["evaluate"], ["sample"], ["show"]):
         failed(call(capsys, *command, tmp_path / "none"), "none is not a run folder")
     failed(call(capsys, "train", "--resume", "--run", tmp_path / "none"), "none is not a run folder")
-    failed(call(capsys, "train", "--resume"), "--resume needs the run folder")
+    failed(call(capsys, "train", "--resume"), "`train` needs DATA", "--resume with --run FOLDER")
     failed(call(capsys, "train"), "`train` needs DATA")
     before = {file: file.stat().st_mtime_ns for file in trained.iterdir()}
+    failed(call(capsys, "train", "--run", tmp_path / "new"), "`train` needs DATA")
+    failed(call(capsys, "train", "--resume", "--run", trained, "--updates", "7"), "--updates 120", "got 7")
+    failed(call(capsys, "train", csv(tmp_path, GOOD), "--resume", "--run", trained), "is on `digits`")
     failed(call(capsys, "train", "digits", "--run", trained), "already holds a run", "--resume")
     assert before == {file: file.stat().st_mtime_ns for file in trained.iterdir()}
     failed(call(capsys, "evaluate", trained, csv(tmp_path, GOOD)), "data.csv")
@@ -254,6 +257,17 @@ def test_runs_that_are_not_there_or_in_the_way(
         "--start must be chains, data or random; got 'moon'",
     )
     failed(call(capsys, "plot", "drellu"), "unknown figure 'drellu'")
+
+
+def test_resume_starts_what_was_killed_before_it_began(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    (run).mkdir()
+    (run / ".config.json.abc.partial").write_bytes(b"{")
+    status, _, errors = call(capsys, "train", "digits", "--run", run, "--resume", "--no-evaluate", *SMALL)
+    assert status == 0, errors
+    assert hw.load(run).hidden.shape == (6,)
 
 
 def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:

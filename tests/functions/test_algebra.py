@@ -290,11 +290,11 @@ def test_numbers_must_be_finite(bad):
 
 def test_other_operands_are_refused():
     for operation in (
-        lambda: hf.relu() * hf.relu(),  # type: ignore[operator]
-        lambda: hf.relu() + "1",  # type: ignore[operator]
-        lambda: hf.relu() - "1",  # type: ignore[operator]
-        lambda: hf.relu() / np.ones(3),  # type: ignore[operator]
-        lambda: np.ones(3) * hf.relu(),  # type: ignore[operator]
+        lambda: hf.relu() * hf.relu(),
+        lambda: hf.relu() + "1",
+        lambda: hf.relu() - "1",
+        lambda: hf.relu() / np.ones(3),
+        lambda: np.ones(3) * hf.relu(),
     ):
         with pytest.raises(TypeError):
             operation()
@@ -302,3 +302,14 @@ def test_other_operands_are_refused():
         hf.relu() / 0
     with pytest.raises(HalfwaveError, match=r"slopes .* must be finite; got inf"):
         hf.relu() * 1e200 * 1e200
+    steep = 1e308 * hf.identity()
+    for operation in (
+        lambda: steep + steep,
+        lambda: steep / 0.1,
+        lambda: steep.compose(steep),
+        lambda: (1e-310 * hf.identity()).inverse(),
+    ):
+        with pytest.raises(
+            HalfwaveError, match="slopes of a piecewise-linear function must be finite; got inf"
+        ):
+            operation()

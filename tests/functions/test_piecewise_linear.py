@@ -27,6 +27,7 @@ from halfwave.functions import PiecewiseLinear
         (([0.0], [0, 1, 2], [0, 0]), "`slopes` must have 2 entries; got 3"),
         (([0.0], [0, 1], [0]), "`intercepts` must have 2 entries; got 1"),
         ((0.0, [0, 1], [0, 0]), r"`kinks` must be one-dimensional; got shape \(\)"),
+        (([1e200], [1e200, 1], [0, 0]), "the jumps of a piecewise-linear function must be finite; got"),
         ((["a"], [0, 1], [0, 0]), "`kinks` must be real numbers; got an array of dtype <U1"),
         (([[1], [1, 2]], [0, 1], [0, 0]), "`kinks` must be numbers; got"),
     ],
@@ -61,7 +62,7 @@ def test_nothing_can_be_changed(name):
     with pytest.raises(ValueError, match="read-only"):
         getattr(f, name)[0] = 1.0
     with pytest.raises(AttributeError):
-        f.other = 1  # type: ignore[attr-defined]
+        f.other = 1
 
 
 @modest

@@ -1,8 +1,8 @@
 """Statistical tests with one stated false-alarm rate.
 
-Each call of these functions gives a false alarm with probability at most `FALSE_ALARM` = 1e-9, for any seed. The
-suite makes fewer than 5,000 comparisons (a comparison is one element of a layer under one input), so its rate of
-false alarms is below 5e-6. Seeds are fixed, but no test needs a lucky one.
+Each comparison (one element of a layer under one input) gives a false alarm with probability about `FALSE_ALARM`
+= 1e-9, for any seed, and at most three times that where averages are not quite normal. The unit tests make fewer
+than 2,000 comparisons, so their rate of false alarms is below 1e-5. Seeds are fixed, but no test needs a lucky one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from scipy import stats
 
 FALSE_ALARM = 1e-9
+LARGEST_KURTOSIS = 30.0
+"""Of values whose average over 40,000 samples is normal enough: its tail at six deviations is off by a factor of 3."""
 
 
 def follows(samples: np.ndarray, distribution_at_samples: np.ndarray) -> None:
@@ -26,8 +28,7 @@ def follows(samples: np.ndarray, distribution_at_samples: np.ndarray) -> None:
 def has_mean(samples: np.ndarray, mean: np.ndarray, std: np.ndarray, what: str = "mean") -> None:
     """z-scores: the average over the first dimension has this mean, given the exact standard deviation.
 
-    Bernstein-safe only for averages that are close to normal: use it with at least 1e5 samples whose standard
-    deviation is not made by rare values.
+    For at least 40,000 samples of a kurtosis up to `LARGEST_KURTOSIS`: not for averages made of rare values.
     """
     count = samples.shape[0]
     z = (samples.astype(np.float64).mean(0) - mean) / (np.asarray(std) / math.sqrt(count))

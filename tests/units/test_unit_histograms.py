@@ -42,7 +42,9 @@ def test_densities_are_exp_of_minus_cgf_minus_energy(inputs):
     histograms = drelu_histograms(100, inputs=inputs, generator=seeded())
     layer = drelu_grid_layer(torch.float64)
     points = torch.from_numpy(histograms.points).double().movedim(-1, 0)
-    expected = torch.exp(inputs * points - layer.energies(points) - layer.cgfs(torch.full(layer.shape, inputs)))
+    expected = torch.exp(
+        inputs * points - layer.energies(points) - layer.cgfs(torch.full(layer.shape, inputs))
+    )
     np.testing.assert_allclose(histograms.densities, expected.movedim(0, -1), rtol=2e-5, atol=1e-7)
 
 
@@ -74,7 +76,8 @@ def test_counts_follow_the_exact_law():
 
         probability = quad_vec(density, 0.0, 1.0, epsabs=1e-9)[0]
         tail = np.minimum(
-            binom.cdf(counts[..., k], samples, probability), binom.sf(counts[..., k] - 1, samples, probability)
+            binom.cdf(counts[..., k], samples, probability),
+            binom.sf(counts[..., k] - 1, samples, probability),
         )
         assert tail.min() > 1e-9
 
@@ -99,8 +102,17 @@ def test_limits_hold_the_body_of_one_sided_and_two_sided_units():
 
 
 def test_zero_is_on_the_grid_where_a_density_has_its_kink():
-    layer = DReLU(**{key: torch.tensor([value]) for key, value in
-                     {"theta_pos": 3.0, "theta_neg": -2.9, "gamma_pos": 1.0, "gamma_neg": 0.7}.items()})
+    layer = DReLU(
+        **{
+            key: torch.tensor([value])
+            for key, value in {
+                "theta_pos": 3.0,
+                "theta_neg": -2.9,
+                "gamma_pos": 1.0,
+                "gamma_neg": 0.7,
+            }.items()
+        }
+    )
     histograms = layer_histograms(layer, 10, generator=seeded())
     peak = histograms.densities[0].argmax()
     assert histograms.points[0, peak] == 0.0

@@ -107,7 +107,7 @@ def evaluate_and_report(
         samples,
         evaluation=values,
         metrics=run.read_metrics(),
-        config=_plain(run.config),
+        config={**_plain(run.config), "description": dataset.description},
         image_shape=image,
         path=path,
     )

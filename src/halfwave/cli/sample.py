@@ -89,5 +89,6 @@ def _draw(folder, path: Path, v) -> Path:
     image = tuple(folder.config.image_shape) if folder.config.image_shape else None
     train, _ = tensors(run_data(folder), folder.config)
     picture = path.with_suffix(".png")
-    save_figure(draw_samples(train, v, image), picture)
+    categorical = folder.config.visible == "Potts"
+    save_figure(draw_samples(train, v, image, categorical=categorical), picture)
     return picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,29 +20,26 @@ from halfwave.cli.common import (
     spell_evaluation,
     tensors,
 )
+from halfwave.cli.prepare import build, configure, full_source
 from halfwave.errors import HalfwaveError
 
 if TYPE_CHECKING:
     from halfwave.datasets import Dataset
-    from halfwave.rbm.machine import RBM
-    from halfwave.rbm.runs import RunConfig, RunFolder
+    from halfwave.rbm.runs import RunFolder
     from halfwave.rbm.train import PCDTrainer
 
 __all__ = ["train"]
 
-_COMPILE_FROM_DRAWS = 2_000_000_000
-"""Hidden values computed in a run from which compiling (half a minute) pays."""
-_COPIED = (
-    "updates", "batch_size", "steps", "optimizer", "learning_rate", "schedule", "seed", "dtype", "metrics_every"
-)  # fmt: skip
-
 
 def train(
+    context: typer.Context,
     data: str | None = typer.Argument(
         None, help="`digits`, or a .npz, .npy, .csv, .tsv or IDX file (.gz too). Not needed with --resume."
     ),
     run: Path | None = typer.Option(None, help="Run folder, made new. Default: runs/NAME_OF_DATA."),
-    resume: bool = typer.Option(False, help="Continue the run in this folder, exactly as if never stopped."),
+    resume: bool = typer.Option(
+        False, help="Continue the run exactly as if never stopped; start it if there is none."
+    ),
     hidden: str = typer.Option(
         "DReLU", help="Hidden unit: Binary, Spin, Gaussian, ReLU, DReLU, PReLU, XReLU, NSReLU."
     ),
@@ -49,17 +47,17 @@ def train(
         None, help="Number of hidden units. Default: one a site, at most 400."
     ),
     visible: str | None = typer.Option(None, help="Visible unit. Default: the one that fits the values."),
-    updates: int = typer.Option(20_000, help="Number of parameter updates."),
+    updates: int = typer.Option(12_000, help="Number of parameter updates."),
     batch_size: int = typer.Option(256, help="Samples in a minibatch."),
     chains: int | None = typer.Option(None, help="Persistent chains. Default: the batch size."),
     steps: int = typer.Option(1, help="Gibbs steps of each chain in an update."),
     optimizer: str = typer.Option("Adam", help="Name of a torch.optim class."),
-    learning_rate: float = typer.Option(0.01, help="Learning rate at the start."),
+    learning_rate: float = typer.Option(0.02, help="Learning rate at the start."),
     schedule: str = typer.Option(
         "linear", help="Learning rate over the run: constant, cosine, linear, geometric."
     ),
     l1_weights: float = typer.Option(0.0, help="Strength of the penalty λ Σ|w|."),
-    l2_weights: float = typer.Option(0.0, help="Strength of the penalty λ/2 Σw²."),
+    l2_weights: float = typer.Option(0.001, help="Strength of the penalty λ/2 Σw²."),
     l2l1_weights: float = typer.Option(0.0, help="Strength of the penalty λ/2N Σ(Σ|w|)²."),
     l2_fields: float = typer.Option(0.0, help="Strength of the penalty λ/2 Σg² on the visible fields."),
     kind: str = typer.Option(
@@ -73,9 +71,7 @@ def train(
     ),
     seed: int = typer.Option(0, help="Seed of everything random in the run."),
     dtype: str = typer.Option("float32", help="float32 or float64."),
-    device: str = typer.Option(
-        "auto", help="cpu, cuda, or auto: the GPU if there is one and the model is large."
-    ),
+    device: str = typer.Option("auto", help="cpu, cuda, or auto: the GPU if there is one."),
     compile: str = typer.Option(
         "auto", help="auto, on or off: fuse the element-wise work (needs a C++ compiler)."
     ),
@@ -89,9 +85,20 @@ def train(
 
     Ctrl-C saves and stops; --resume goes on from there to exactly the same result.
     """
-    values = dict(locals())
-    folder, dataset = _resumed(data, run) if resume else _started(data, run, values)
-    machine, trainer = _prepare(folder, dataset)
+    options = {
+        key: value for key, value in locals().items() if key not in ("context", "data", "run", "resume")
+    }
+    given = {key: options[key] for key in options if _is_given(context, key)}
+    from halfwave.rbm.runs import RunFolder
+
+    path = _folder(data, run)
+    continued = resume and (data is None or (path / "config.json").exists())
+    folder, dataset = _resumed(data, path, given) if continued else _started(data, path, options)
+    machine, trainer = build(folder.config, dataset)
+    # what data, machine or trainer refuse, they have refused by now: no folder is made in vain
+    _announce(folder if continued else RunFolder.create(path, folder.config))
+    if folder.has_state:
+        folder.restore(trainer)
     if not _train(folder, dataset, trainer):
         console.print(f"stopped and saved at update {trainer.update:,}; continue with:")
         console.print(f"  halfwave train --resume --run {folder.path}")
@@ -108,27 +115,49 @@ def train(
         console.print(f"report: {report}")
 
 
-def _resumed(data: str | None, run: Path | None) -> tuple[RunFolder, Dataset]:
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the user wrote this option on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _folder(data: str | None, run: Path | None) -> Path:
+    """The run folder: the one given, or one named after the data."""
+    if run is not None:
+        return run
+    if data is None:
+        raise HalfwaveError("`train` needs DATA, the word digits or a file; or --resume with --run FOLDER")
+    return Path("runs") / Path(data).name.split(".")[0]
+
+
+def _resumed(data: str | None, path: Path, given: dict[str, Any]) -> tuple[RunFolder, Dataset]:
+    """The run in a folder and its data; options that contradict how it was started are refused."""
     from halfwave.rbm.runs import RunFolder
 
-    if run is None and data is None:
-        raise HalfwaveError("--resume needs the run folder; give it with --run")
-    folder = RunFolder.open(run if run is not None else _default_folder(str(data)))
+    folder = RunFolder.open(path)
+    config = folder.config
+    own = {**vars(config), **config.regularization, "hidden_size": config.hidden_shape[0]}
+    for key, value in given.items():
+        if key in own and key not in ("compile", "device") and str(own[key]).lower() != str(value).lower():
+            raise HalfwaveError(
+                f"the run in {path} was started with --{key.replace('_', '-')} {own[key]} and continues with it; "
+                f"got {value}"
+            )
+    if data is not None and full_source(data) != config.source:
+        raise HalfwaveError(f"the run in {path} is on `{config.source}`, not on `{data}`")
     dataset = run_data(folder)
-    if data is not None and data != folder.config.source:
-        raise HalfwaveError(f"the run in {folder.path} is on `{folder.config.source}`, not on `{data}`")
     console.print(dataset.description)
-    console.print(f"continuing the run in {folder.path}")
+    console.print(f"continuing the run in {path}")
     return folder, dataset
 
 
-def _started(data: str | None, run: Path | None, options: dict[str, Any]) -> tuple[RunFolder, Dataset]:
+def _started(data: str | None, path: Path, options: dict[str, Any]) -> tuple[RunFolder, Dataset]:
+    """A new run, not yet on disk, and its data."""
     from halfwave import datasets
     from halfwave.rbm.runs import RunFolder
 
     if data is None:
-        raise HalfwaveError("`train` needs DATA: the word digits or a file")
-    path = run if run is not None else _default_folder(data)
+        raise HalfwaveError(f"`train` needs DATA, the word digits or a file, to start a run in {path}")
     if (path / "config.json").exists():
         raise HalfwaveError(
             f"{path} already holds a run; continue it with --resume or give another folder with --run"
@@ -144,132 +173,20 @@ def _started(data: str | None, run: Path | None, options: dict[str, Any]) -> tup
     )
     for sentence in (dataset.description, *dataset.notes):
         console.print(sentence)
-    config = _configure(dataset, options)
-    folder = RunFolder(path, config)
-    _build(folder, dataset)  # what the machine or the trainer refuses, it refuses before the folder is made
-    return RunFolder.create(path, config), dataset
+    return RunFolder(path, configure(dataset, options)), dataset
 
 
 def _default_folder(data: str) -> Path:
     return Path("runs") / Path(data).name.split(".")[0]
 
 
-def _configure(dataset: Dataset, options: dict[str, Any]) -> RunConfig:
-
-    from halfwave.rbm.runs import RunConfig
-    from halfwave.units import unit_type
-
-    sites = 1
-    for size in dataset.site_shape:
-        sites *= size
-    hidden_size = options["hidden_size"] or max(1, min(400, sites))
-    if options["hidden_size"] is not None and options["hidden_size"] < 1:
-        raise HalfwaveError(f"--hidden-size must be at least 1; got {options['hidden_size']}")
-    hidden = unit_type(options["hidden"]).__name__
-    if hidden == "Potts":
-        raise HalfwaveError(
-            "--hidden Potts is not offered by the command: its layer needs a number of colours"
-        )
-    device = _device(options["device"])
-    return RunConfig(
-        source=str(Path(dataset.source).absolute()) if Path(dataset.source).exists() else dataset.source,
-        fingerprint=dataset.fingerprint,
-        transform=dataset.transform,
-        image_shape=list(dataset.image_shape) if dataset.image_shape else None,
-        visible=unit_type(options["visible"] or dataset.visible_unit).__name__,
-        visible_shape=list(dataset.train.shape[1:]),
-        hidden=hidden,
-        hidden_shape=[hidden_size],
-        chains=options["chains"] if options["chains"] is not None else options["batch_size"],
-        regularization={
-            key: options[key] for key in ("l1_weights", "l2_weights", "l2l1_weights", "l2_fields")
-        },
-        compile=_decide_compile(options, hidden_size, device),
-        threads=options["threads"] or _threads(options["batch_size"] * max(sites, hidden_size)),
-        device=device,
-        **{key: options[key] for key in _COPIED},
-    )
-
-
-def _threads(values: int) -> int:
-    """Small layers are slower on several threads, which wait for each other more than they compute."""
-    import torch
-
-    return torch.get_num_threads() if values > 65_536 else 1
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise HalfwaveError(f"--device must be auto, cpu or cuda; got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise HalfwaveError("--device cuda needs an NVIDIA GPU that torch can use; none was found")
-    return name
-
-
-def _decide_compile(options: dict[str, Any], hidden_size: int, device: str) -> bool:
-    import torch
-
-    from halfwave.rbm.train.phases import can_compile
-
-    choice = options["compile"]
-    if choice not in ("auto", "on", "off"):
-        raise HalfwaveError(f"--compile must be auto, on or off; got {choice!r}")
-    if choice != "auto":
-        return choice == "on"
-    draws = options["updates"] * options["batch_size"] * hidden_size
-    return draws >= _COMPILE_FROM_DRAWS and can_compile(torch.device(device))
-
-
-def _build(folder: RunFolder, dataset: Dataset) -> tuple[RBM, PCDTrainer]:
-    """Machine and trainer of a run, before its first update."""
-    import torch
-
-    from halfwave.rbm import RBM, initialize
-    from halfwave.rbm.runs import torch_dtype
-    from halfwave.rbm.train import PCDTrainer, Regularization
-    from halfwave.units import unit_type
-
-    config = folder.config
-    torch.set_num_threads(config.threads)
-    samples, _ = tensors(dataset, config)
-    options: dict[str, Any] = {"dtype": torch_dtype(config.dtype), "device": config.device}
-    visible = unit_type(config.visible)(tuple(config.visible_shape), **options)
-    machine = RBM(visible, unit_type(config.hidden)(tuple(config.hidden_shape), **options))
-    visible.check_values(samples[:4096], "data")
-    generator = torch.Generator(config.device).manual_seed(config.seed)
-    initialize(machine, samples, generator=generator)
-    trainer = PCDTrainer(
-        machine,
-        samples,
-        updates=config.updates,
-        batch_size=config.batch_size,
-        chains=config.chains,
-        steps=config.steps,
-        optimizer=config.optimizer,
-        learning_rate=config.learning_rate,
-        schedule=config.schedule,
-        regularization=Regularization(**config.regularization),
-        compile=config.compile,
-        seed=config.seed,
-    )
-    return machine, trainer
-
-
-def _prepare(folder: RunFolder, dataset: Dataset) -> tuple[RBM, PCDTrainer]:
-    machine, trainer = _build(folder, dataset)
-    if folder.has_state:
-        folder.restore(trainer)
+def _announce(folder: RunFolder) -> None:
     config = folder.config
     console.print(
         f"{config.visible} {_times(config.visible_shape)} with {config.hidden_shape[0]} {config.hidden} hidden units, "
         f"{config.updates:,} updates of {config.batch_size} samples and {config.chains} chains"
         f"{', compiled' if config.compile else ''}; results go to {folder.path}"
     )
-    return machine, trainer
 
 
 def _times(shape: list[int]) -> str:

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from halfwave.functions.double_double import DoubleDouble, Vector, exact, exact_product, exact_sum, where
-from halfwave.functions.pieces import Pieces, build, difference, from_floats, zeros
+from halfwave.functions.pieces import Pieces, build, difference, from_floats, quiet, zeros
 
 Index = npt.NDArray[np.intp]
 
 
+@quiet
 def add(f: Pieces, g: Pieces) -> Pieces:
     """The pieces of f + g."""
     kinks = np.union1d(f.kinks, g.kinks)
@@ -23,20 +24,21 @@ def add(f: Pieces, g: Pieces) -> Pieces:
     return build(kinks, slopes, f.intercepts[i] + g.intercepts[j], _jumps_at(f, kinks) + _jumps_at(g, kinks))
 
 
+@quiet
 def scale(f: Pieces, factor: float) -> Pieces:
     """The pieces of factor · f."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        slopes = exact_product(f.slopes, np.full_like(f.slopes, factor))
-        return build(f.kinks, slopes, f.intercepts * exact(np.full_like(f.slopes, factor)), f.jumps * factor)
+    by = np.full_like(f.slopes, factor)
+    return build(f.kinks, exact_product(f.slopes, by), f.intercepts * exact(by), f.jumps * factor)
 
 
+@quiet
 def divide(f: Pieces, divisor: float) -> Pieces:
     """The pieces of f / divisor."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        by = exact(np.full_like(f.slopes, divisor))
-        return build(f.kinks, exact(f.slopes) / by, f.intercepts / by, f.jumps / divisor)
+    by = exact(np.full_like(f.slopes, divisor))
+    return build(f.kinks, exact(f.slopes) / by, f.intercepts / by, f.jumps / divisor)
 
 
+@quiet
 def maximum(f: Pieces, g: Pieces) -> Pieces:
     """The pieces of max(f, g)."""
     gap = add(f, scale(g, -1.0))
@@ -49,6 +51,7 @@ def maximum(f: Pieces, g: Pieces) -> Pieces:
     return build(kinks, slopes, where(first, f.intercepts[i], g.intercepts[j]), jumps)
 
 
+@quiet
 def compose(outer: Pieces, inner: Pieces) -> Pieces:
     """The pieces of x ↦ outer(inner(x))."""
     begins, ends = _end_values(inner)
@@ -61,12 +64,12 @@ def compose(outer: Pieces, inner: Pieces) -> Pieces:
         outer_lines.append(visited)
     inner_lines = np.repeat(np.arange(len(begins)), [len(visited) for visited in outer_lines])
     o, grid = np.concatenate(outer_lines), np.concatenate(kinks)
-    with np.errstate(over="ignore", invalid="ignore"):
-        slopes = exact_product(outer.slopes[o], inner.slopes[inner_lines])
-        intercepts = inner.intercepts[inner_lines] * exact(outer.slopes[o]) + outer.intercepts[o]
+    slopes = exact_product(outer.slopes[o], inner.slopes[inner_lines])
+    intercepts = inner.intercepts[inner_lines] * exact(outer.slopes[o]) + outer.intercepts[o]
     return build(grid, slopes, intercepts, _jumps_of_composition(outer, inner, o, inner_lines))
 
 
+@quiet
 def invert(f: Pieces) -> Pieces:
     """The pieces of the inverse of a continuous f whose slopes are all positive or all negative."""
     order = slice(None, None, 1 if f.slopes[0] > 0 else -1)
@@ -150,8 +153,7 @@ def _solve(f: Pieces, i: int, heights: Vector) -> Vector:
     intercept = DoubleDouble(
         *(np.full_like(heights, part[i]) for part in (f.intercepts.high, f.intercepts.low))
     )
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.clip(((exact(heights) - intercept) / slope).high, f.starts[i], f.ends[i])
+    return np.clip(((exact(heights) - intercept) / slope).high, f.starts[i], f.ends[i])
 
 
 def _jumps_of_composition(outer: Pieces, inner: Pieces, outer_lines: Index, inner_lines: Index) -> Vector:

@@ -16,7 +16,7 @@ from halfwave.functions.checks import (
     positive_number,
 )
 from halfwave.functions.double_double import DoubleDouble, exact, exact_product, join, running_sum
-from halfwave.functions.pieces import build, from_floats, through_points
+from halfwave.functions.pieces import build, from_floats, quiet, through_points
 from halfwave.functions.piecewise_linear import PiecewiseLinear, from_pieces
 
 Form = Literal["subtract", "keep", "floor"]
@@ -99,6 +99,7 @@ def double_relu(m1: float, b1: float, m2: float, b2: float) -> PiecewiseLinear:
     return relu_sum([first, second], [offset, other])
 
 
+@quiet
 def relu_sum(
     slopes: npt.ArrayLike,
     intercepts: npt.ArrayLike,
@@ -127,8 +128,7 @@ def relu_sum(
     w = np.ones_like(m) if weights is None else finite_vector("`weights` of relu_sum", weights, len(m))
     line = np.array([finite_number("`slope` of relu_sum", slope)])
     level = np.array([finite_number("`offset` of relu_sum", offset)])
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        kinks, weighted_slopes, weighted_intercepts = -b / m, exact_product(w, m), exact_product(w, b)
+    kinks, weighted_slopes, weighted_intercepts = -b / m, exact_product(w, m), exact_product(w, b)
     # On the far left the falling terms are active, and constant ones where they are positive.
     begins = (m < 0) | ((m == 0) & (b > 0))
     order = np.argsort(kinks[m != 0], kind="stable")
@@ -258,6 +258,7 @@ def absolute() -> PiecewiseLinear:
     return PiecewiseLinear([0.0], [-1.0, 1.0], [0.0, 0.0])
 
 
+@quiet
 def two_sided_relu(theta_pos: float, theta_neg: float, gamma_pos: float, gamma_neg: float) -> PiecewiseLinear:
     """The mode of a dReLU unit, ``argmax_h [x h − U(h)]``, as a function of its input x.
 
@@ -298,6 +299,7 @@ def two_sided_relu(theta_pos: float, theta_neg: float, gamma_pos: float, gamma_n
     return from_pieces(through_points(at, slopes, thresholds, np.zeros(2), jump))
 
 
+@quiet
 def from_points(x: npt.ArrayLike, y: npt.ArrayLike) -> PiecewiseLinear:
     """Linear interpolation through the points (x[i], y[i]); the end slopes continue outwards.
 
@@ -318,7 +320,6 @@ def from_points(x: npt.ArrayLike, y: npt.ArrayLike) -> PiecewiseLinear:
     if len(at) < 2:
         raise HalfwaveError(f"from_points needs at least two points; got {len(at)}")
     x_exact, y_exact = exact(at), exact(heights)
-    with np.errstate(over="ignore", invalid="ignore"):
-        slopes = (y_exact[1:] - y_exact[:-1]) / (x_exact[1:] - x_exact[:-1])
-        intercepts = y_exact[:-1] - slopes * x_exact[:-1]
+    slopes = (y_exact[1:] - y_exact[:-1]) / (x_exact[1:] - x_exact[:-1])
+    intercepts = y_exact[:-1] - slopes * x_exact[:-1]
     return from_pieces(build(at[1:-1], slopes, intercepts, np.zeros(len(at) - 2)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +16,22 @@ from halfwave.functions.evaluation import Table, evaluate
 
 # Two numbers that should be equal and come from a handful of rounded operations differ by less than this.
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def quiet(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function without NumPy's warnings: overflow ends in `build`, which turns infinity into an error."""
+
+    # Not `@np.errstate(...)`: before NumPy 2 one such object must not be entered twice.
+    @functools.wraps(function)
+    def silenced(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            return function(*args, **kwargs)
+
+    return silenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +87,11 @@ class Pieces:
         return evaluate(self.table(), x)
 
 
+@quiet
 def build(kinks: Vector, slopes: DoubleDouble, intercepts: DoubleDouble, jumps: Vector) -> Pieces:
     """Normal form of lines over sorted kinks; equal kinks are allowed and enclose an empty piece."""
-    for name, numbers in (("kinks", kinks), ("slopes", slopes.high), ("intercepts", intercepts.high)):
+    data = {"kinks": kinks, "slopes": slopes.high, "intercepts": intercepts.high, "jumps": jumps}
+    for name, numbers in data.items():
         if not np.isfinite(numbers).all():
             bad = float(numbers[~np.isfinite(numbers)][0])
             raise HalfwaveError(f"the {name} of a piecewise-linear function must be finite; got {bad!r}")
@@ -84,11 +105,13 @@ def from_floats(kinks: Vector, slopes: Vector, intercepts: Vector, jumps: Vector
     return build(kinks, exact(slopes), exact(intercepts), jumps)
 
 
+@quiet
 def through_points(kinks: Vector, slopes: Vector, x: Vector, y: Vector, jumps: Vector) -> Pieces:
     """Normal form of the lines with these slopes through the points (x[i], y[i]), one for each piece."""
     return build(kinks, exact(slopes), exact(y) - exact_product(slopes, x), jumps)
 
 
+@quiet
 def jumps_between_lines(kinks: Vector, slopes: Vector, intercepts: Vector) -> Vector:
     """Jumps (k,) of lines written by hand; one that rounding alone explains counts as zero."""
     before = exact_product(slopes[:-1], kinks) + exact(intercepts[:-1])
@@ -96,7 +119,7 @@ def jumps_between_lines(kinks: Vector, slopes: Vector, intercepts: Vector) -> Ve
     terms = np.abs(slopes[:-1] * kinks) + np.abs(slopes[1:] * kinks)
     terms += np.abs(intercepts[:-1]) + np.abs(intercepts[1:])
     gap = (after - before).high
-    return np.where(np.abs(gap) <= ROUNDING * terms, 0.0, gap)
+    return np.where(np.isfinite(gap) & (np.abs(gap) <= ROUNDING * terms), 0.0, gap)
 
 
 def difference(right: Vector, left: Vector) -> Vector:
@@ -157,7 +180,10 @@ def _without_empty_pieces(
     first = np.flatnonzero(np.concatenate(([True], apart)))
     lines = np.concatenate(([True], apart, [True]))
     kept, slopes, intercepts = kinks[first], slopes[lines], intercepts[lines]
-    return kept, slopes, intercepts, _merged_jumps(kept, slopes, intercepts, np.add.reduceat(jumps, first))
+    declared = np.add.reduceat(jumps, first)
+    merged = np.diff(np.append(first, len(kinks))) > 1
+    jumps = np.where(merged, _merged_jumps(kept, slopes, intercepts, declared), declared)
+    return kept, slopes, intercepts, jumps
 
 
 def _merged_jumps(kinks: Vector, slopes: DoubleDouble, intercepts: DoubleDouble, declared: Vector) -> Vector:
@@ -202,8 +228,7 @@ def _freeze(kinks: Vector, slopes: Vector, intercepts: DoubleDouble, jumps: Vect
 
 def _line_zeros(slopes: DoubleDouble, intercepts: DoubleDouble) -> Vector:
     """The float nearest the zero of each line; NaN or infinite for a flat one."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return (-intercepts / slopes).high
+    return (-intercepts / slopes).high
 
 
 def _ends(kinks: Vector) -> tuple[Vector, Vector]:

@@ -141,7 +141,7 @@ def _colour_bar(
 
 
 def _draw_means(axes: Axes, data: np.ndarray, particles: np.ndarray, site: str, categorical: bool) -> None:
-    means = data.mean(0).ravel(), particles.mean(0).ravel()
+    means = tuple(x.mean(0, dtype=np.float64).ravel() for x in (data, particles))
     axes.set_title("Frequency of each colour" if categorical else f"Mean of each {site}")
     axes.set_box_aspect(1.0)
     axes.set_anchor("N")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def as_rows(values: Any, categorical: bool = False) -> np.ndarray:
         raise HalfwaveError(f"samples must have shape (samples, …, sites); got {array.shape}")
     if categorical:
         array = array.argmax(-1)
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
 def evenly_spaced(values: np.ndarray, count: int) -> np.ndarray:

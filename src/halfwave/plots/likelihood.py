@@ -15,6 +15,8 @@ from halfwave.plots.style import COLOURS, DATA, MODEL, NEUTRAL, blank, new_figur
 __all__ = ["likelihood_interval", "log_likelihood"]
 
 _PARTS = (("train", "training", DATA), ("held_out", "held-out", MODEL))
+_BASELINE = "independent units with the means of the training data"
+_PSEUDO = "pseudolikelihood summed over the sites: not a likelihood, usually larger"
 _ERRORS = 2.0
 """Standard errors in an interval."""
 
@@ -58,7 +60,7 @@ def log_likelihood(evaluation: Mapping[str, Any], sites: int | None = None, samp
         axes.set_ylim(-len(shown) + 0.4, 0.6)
         axes.grid(False, axis="y")
         axes.tick_params(left=False)
-        axes.margins(x=0.06)
+        axes.margins(x=0.1)
         axes.set_xlabel(f"log-likelihood, nats per {sample} (further right is better)")
         figure.legend(handles=_handles(axes), loc="outside upper left", ncols=2)
     return figure
@@ -110,24 +112,28 @@ def _draw_row(
     axes.annotate(
         f"{value:.2f}".replace("-", "−"), (value, row), (0, 9), textcoords="offset points", ha="center"
     )
-    baseline = evaluation.get(f"independent_{part}")
+    baseline, pseudo = evaluation.get(f"independent_{part}"), evaluation.get(f"pseudolikelihood_{part}")
+    total = sites * pseudo if pseudo is not None and sites is not None else None
+    # their numbers point away from each other: in a machine that has learnt little the marks lie close
+    baseline_is_left = baseline is None or total is None or baseline <= total
     if baseline is not None:
-        _mark(axes, baseline, row, "D", NEUTRAL, "independent units with the means of the training data")
+        _mark(axes, (baseline, row), "D", NEUTRAL, _BASELINE, to_the_left=baseline_is_left)
         axes.plot(
             (baseline, value), (row, row), color=NEUTRAL, linewidth=0.8, linestyle=(0, (2, 3)), zorder=1
         )
-    pseudo = evaluation.get(f"pseudolikelihood_{part}")
-    if pseudo is not None and sites is not None:
-        label = "pseudolikelihood summed over the sites: not a likelihood, usually larger"
-        _mark(axes, sites * pseudo, row, "^", COLOURS[3], label)
+    if total is not None:
+        _mark(axes, (total, row), "^", COLOURS[3], _PSEUDO, to_the_left=not baseline_is_left)
 
 
-def _mark(axes: Axes, value: float, row: float, marker: str, colour: str, label: str) -> None:
+def _mark(
+    axes: Axes, place: tuple[float, float], marker: str, colour: str, label: str, to_the_left: bool
+) -> None:
     face = "none" if marker == "^" else colour
-    axes.plot(value, row, marker=marker, markersize=7, color=colour, mfc=face, linestyle="none", label=label)
-    text = f"{value:.2f}".replace("-", "−")
+    axes.plot(*place, marker=marker, markersize=7, color=colour, mfc=face, linestyle="none", label=label)
     # below the mark: the machine's own number is above, and may be close
-    axes.annotate(text, (value, row), (0, -17), textcoords="offset points", ha="center", color=NEUTRAL)
+    offset, side = ((1, -17), "right") if to_the_left else ((-1, -17), "left")
+    text = f"{place[0]:.2f}".replace("-", "−")
+    axes.annotate(text, place, offset, textcoords="offset points", ha=side, color=NEUTRAL)
 
 
 def _row_label(evaluation: Mapping[str, Any], part: str, name: str) -> str:

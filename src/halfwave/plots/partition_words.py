@@ -44,7 +44,7 @@ def partition_fact(numbers: Mapping[str, Any]) -> Fact:
         f"{_PURPOSE} and is too large a sum to do exactly. Annealed importance sampling{_size(numbers)} bounds it "
         f"from both sides. Forward, from independent units to the machine, it gives on average too little: {forward}. "
         f"In reverse, from samples of the machine to independent units, it gives on average too much: {reverse}, "
-        f"provided the samples it starts from are good ones. {_verdict(numbers, upper - lower)}"
+        f"provided the samples it starts from are good ones. {_verdict(numbers, upper - lower)}{_used(numbers)}"
     )
     low, high = sorted((lower, upper))
     return Fact(name, f"between {low:,.3f} and {high:,.3f} nats".replace("-", "−"), meaning)
@@ -59,6 +59,13 @@ def _size(numbers: Mapping[str, Any]) -> str:
     )
 
 
+def _used(numbers: Mapping[str, Any]) -> str:
+    if "log_partition" not in numbers:
+        return ""
+    used = with_error(numbers["log_partition"], numbers.get("log_partition_error"))
+    return f" The log-likelihoods use the value that combines both runs, {used}."
+
+
 def _verdict(numbers: Mapping[str, Any], width: float) -> str:
     errors = (numbers.get("log_partition_lower_error", 0.0), numbers.get("log_partition_upper_error", 0.0))
     noise = 2.0 * math.hypot(*errors)
@@ -69,11 +76,11 @@ def _verdict(numbers: Mapping[str, Any], width: float) -> str:
         )
     if width > 0:
         return (
-            f"The two leave {plain(width, 2)} nats open, and the log-likelihoods with them; more temperatures would "
+            f"The two leave {plain(width, 3)} nats open, and the log-likelihoods with them; more temperatures would "
             "narrow this."
         )
     return (
-        f"The reverse estimate is below the forward one by {plain(-width, 2)} nats, more than their errors explain: "
+        f"The reverse estimate is below the forward one by {plain(-width, 3)} nats, more than their errors explain: "
         "the samples it started from do not follow the machine well, and the log-likelihoods should not be trusted "
         "further than that."
     )

@@ -186,7 +186,7 @@ def _sentences(
     if len(metrics.get("update", ())):
         updates, seconds = int(metrics["update"][-1]), (metrics.get("seconds") or [None])[-1]
         took = f" in {duration(float(seconds))}" if seconds is not None else ""
-        sentences.append(f"{updates:,} updates{took}.")
+        sentences.append(f"{updates:,} updates{took}." if updates else "It has not been trained yet.")
     if config.get("description"):
         sentences.append(str(config["description"]))
     return sentences

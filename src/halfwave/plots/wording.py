@@ -13,6 +13,8 @@ from halfwave.rbm.machine import RBM
 
 __all__ = ["Subject", "facts"]
 
+_NOTICEABLE = 0.05
+"""Nats, five per cent of a probability."""
 _NOT_MEASURED = "It was not measured in this run."
 
 
@@ -86,6 +88,8 @@ def _against_baseline(value: float, baseline: float | None, one: str, subject: S
     if baseline is None:
         return f"The mean of the natural logarithm of the {subject.probability} of {one}."
     ratio = value - baseline
+    if abs(ratio) < _NOTICEABLE:
+        return f"That is, the machine gives {one} about the same {subject.probability} as independent {subject.site}s."
     return (
         f"That is, the machine gives {one} a {subject.probability} about {factor(abs(ratio))} times "
         f"{'larger' if ratio >= 0 else 'smaller'} than independent {subject.site}s would (geometric mean; e to the "

@@ -90,20 +90,26 @@ def bennett(forward: Tensor, reverse: Tensor) -> tuple[float, float]:
     Args:
         forward, reverse: each chain's own estimate of ``log Z``, ``(chains,)``.
 
-    >>> bennett(torch.tensor([1.0, 1.0]), torch.tensor([1.0, 1.0, 1.0]))[0]
-    1.0
+    >>> ones = torch.ones(3, dtype=torch.float64)
+    >>> [round(value, 9) for value in bennett(ones[:2], ones)]
+    [1.0, 0.0]
 
     Source: Bennett, J. Comput. Phys. 22 (1976) 245, eqs. 10 and 12.
     """
     offset = math.log(len(forward) / len(reverse))
     low = min(forward.min().item(), reverse.min().item()) - abs(offset)
     high = max(forward.max().item(), reverse.max().item()) + abs(offset)
-    for _ in range(100):  # halving; more than double precision resolves
+
+    def log_terms(z: float) -> tuple[Tensor, Tensor]:
+        return F.logsigmoid(forward - z - offset), F.logsigmoid(z - reverse + offset)
+
+    for _ in range(100):  # halvings: more than double precision resolves
         z = 0.5 * (low + high)
-        ahead, behind = F.logsigmoid(forward - z - offset), F.logsigmoid(z - reverse + offset)
+        ahead, behind = log_terms(z)
         low, high = (z, high) if bool(ahead.logsumexp(0) > behind.logsumexp(0)) else (low, z)
+    ahead, behind = log_terms(low)
     variance = _relative_variance(ahead) + _relative_variance(behind)
-    return z, math.sqrt(variance)
+    return low, math.sqrt(variance)
 
 
 def _relative_variance(log_terms: Tensor) -> float:

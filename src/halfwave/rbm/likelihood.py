@@ -6,16 +6,17 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.annealing import AnnealingPath, Progress, anneal
+from halfwave.rbm.annealing import Progress
+from halfwave.rbm.annealing_path import AnnealingPath
 from halfwave.rbm.annealing_result import AnnealingResult as AnnealingResult
 from halfwave.rbm.annealing_result import Sandwich as Sandwich
-from halfwave.rbm.annealing_result import bennett, summarise
+from halfwave.rbm.annealing_result import bennett
+from halfwave.rbm.annealing_run import Annealing
 from halfwave.rbm.enumeration import enumerate_states as enumerate_states
 from halfwave.rbm.enumeration import log_partition_exact as log_partition_exact
 from halfwave.rbm.enumeration import number_of_states as number_of_states
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.reference import independent_reference as independent_reference
-from halfwave.rbm.schedule import check_betas, place_betas
 from halfwave.rbm.schedule import choose_betas as choose_betas
 
 __all__ = [
@@ -31,8 +32,6 @@ __all__ = [
     "number_of_states",
     "reverse_ais",
 ]
-
-_PILOT_CHAINS = 100
 
 
 def log_likelihood(rbm: RBM, v: Tensor, log_partition: float | None = None) -> Tensor:
@@ -70,6 +69,7 @@ def ais(
     mean_v: Tensor | None = None,
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
+    compile: bool = False,
 ) -> AnnealingResult:
     """``log Z`` by annealed importance sampling from a machine without couplings, a lower bound in expectation.
 
@@ -86,6 +86,8 @@ def ais(
         mean_v: mean of the visible units for the default reference, ``visible.shape``.
         generator: for all random numbers.
         progress: called with the steps done and their total.
+        compile: fuse the element-wise work with ``torch.compile`` (needs a C++ compiler or a GPU); pays in runs of
+            minutes.
 
     Returns:
         The estimate with its weights.
@@ -101,10 +103,9 @@ def ais(
 
     Source: Neal, Statistics and Computing 11 (2001) 125; Salakhutdinov and Murray, ICML 2008, eqs. 16 to 19.
     """
-    start = reference or independent_reference(rbm, mean_v=mean_v, generator=generator)
-    path = AnnealingPath(start, rbm)
-    schedule = _schedule(path, betas, generator)
-    return _forward(path, chains, schedule, generator, progress)[0]
+    if reference is None:
+        reference = independent_reference(rbm, mean_v=mean_v, generator=generator)
+    return Annealing(AnnealingPath(reference, rbm), betas, generator, compile).forward(chains, progress)[0]
 
 
 def reverse_ais(
@@ -115,6 +116,7 @@ def reverse_ais(
     reference: RBM | None = None,
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
+    compile: bool = False,
 ) -> AnnealingResult:
     """``log Z`` by annealing samples of the machine back to the reference, an upper bound in expectation.
 
@@ -125,7 +127,7 @@ def reverse_ais(
     Args:
         rbm: the machine.
         v: samples of the machine ``(chains, *visible.shape)``, at least 2.
-        betas, reference, generator, progress: as in `ais`; the default reference has the mean of ``v``.
+        betas, reference, generator, progress, compile: as in `ais`; the default reference has the mean of ``v``.
 
     Returns:
         The estimate with its weights.
@@ -141,10 +143,9 @@ def reverse_ais(
     Source: Burda, Grosse, Salakhutdinov, AISTATS 2015, section 3.
     """
     v = _samples(rbm, v)
-    start = reference or independent_reference(rbm, v, generator=generator)
-    path = AnnealingPath(start, rbm)
-    schedule = _schedule(path, betas, generator)
-    return _reverse(path, v, schedule, generator, progress)
+    if reference is None:
+        reference = independent_reference(rbm, v, generator=generator)
+    return Annealing(AnnealingPath(reference, rbm), betas, generator, compile).reverse(v, progress)
 
 
 def log_partition_sandwich(
@@ -157,6 +158,7 @@ def log_partition_sandwich(
     equilibration_steps: int = 100,
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
+    compile: bool = False,
 ) -> Sandwich:
     """``log Z`` between `ais` and `reverse_ais`, with the estimate that combines both.
 
@@ -169,7 +171,8 @@ def log_partition_sandwich(
         rbm: the machine.
         samples: samples of the machine, such as the chains that trained it, ``(chains, *visible.shape)``.
         chains: number of forward chains, at least 2; and of reverse chains if there are no samples.
-        betas, reference, generator, progress: as in `ais`; both directions share the reference and temperatures.
+        betas, reference, generator, progress, compile: as in `ais`; both
+            directions share the reference and temperatures.
         equilibration_steps: Gibbs steps before the reverse run, at least 0.
 
     Returns:
@@ -188,13 +191,14 @@ def log_partition_sandwich(
     Source: Burda, Grosse, Salakhutdinov, AISTATS 2015; Bennett, J. Comput. Phys. 22 (1976) 245, eq. 12.
     """
     starts = None if samples is None else _samples(rbm, samples)
-    path = AnnealingPath(reference or independent_reference(rbm, starts, generator=generator), rbm)
-    schedule = _schedule(path, betas, generator)
-    forward, ends = _forward(path, chains, schedule, generator, _part(progress, 0))
+    if reference is None:
+        reference = independent_reference(rbm, starts, generator=generator)
+    annealing = Annealing(AnnealingPath(reference, rbm), betas, generator, compile)
+    forward, ends = annealing.forward(chains, _part(progress, 0))
     if starts is None:
         starts = ends[_resample(forward.log_weights, chains, generator)]
     starts = rbm.sample_v_from_v(starts, equilibration_steps, generator)
-    reverse = _reverse(path, starts, schedule, generator, _part(progress, 1))
+    reverse = annealing.reverse(starts, _part(progress, 1))
     estimate, error = bennett(forward.log_weights, reverse.log_weights)
     return Sandwich(
         lower=forward.log_partition,
@@ -216,37 +220,6 @@ def _samples(rbm: RBM, v: Tensor) -> Tensor:
             f"annealing needs samples v of shape (chains ≥ 2, *visible.shape); got {tuple(v.shape)}"
         )
     return v
-
-
-def _schedule(path: AnnealingPath, betas: int | Tensor, generator: torch.Generator | None) -> list[float]:
-    if isinstance(betas, int):
-        betas = place_betas(path, betas, _PILOT_CHAINS, generator)
-    return check_betas(betas)
-
-
-def _forward(
-    path: AnnealingPath,
-    chains: int,
-    schedule: list[float],
-    generator: torch.Generator | None,
-    progress: Progress | None,
-) -> tuple[AnnealingResult, Tensor]:
-    """The forward result and the states at its end."""
-    if chains < 2:
-        raise HalfwaveError(f"annealing needs at least 2 chains; got {chains}")
-    ends, weights = anneal(path, path.sample_start(chains, generator), schedule, generator, progress)
-    return summarise("forward", weights + path.log_partition_start(), schedule), ends
-
-
-def _reverse(
-    path: AnnealingPath,
-    v: Tensor,
-    schedule: list[float],
-    generator: torch.Generator | None,
-    progress: Progress | None,
-) -> AnnealingResult:
-    weights = anneal(path, v, schedule[::-1], generator, progress)[1]
-    return summarise("reverse", path.log_partition_start() - weights, schedule)
 
 
 def _resample(log_weights: Tensor, count: int, generator: torch.Generator | None) -> Tensor:

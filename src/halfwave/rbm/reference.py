@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.annealing import AnnealingPath, anneal, native
+from halfwave.rbm.annealing import anneal
+from halfwave.rbm.annealing_path import AnnealingPath, native
 from halfwave.rbm.machine import RBM
-from halfwave.units.base import Unit
 
 __all__ = ["independent_reference"]
 
@@ -52,7 +52,7 @@ def independent_reference(
     mean, variance = _visible_moments(rbm, v, mean_v, generator)
     visible, hidden = native(rbm.visible), native(rbm.hidden)
     visible.initialize_from_moments(mean, variance)
-    _shift(hidden, rbm.inputs_h_from_v(mean))
+    hidden.absorb_inputs(rbm.inputs_h_from_v(mean))
     return RBM(visible, hidden)
 
 
@@ -92,12 +92,3 @@ def _annealed_samples(rbm: RBM, generator: torch.Generator | None) -> tuple[Tens
         log_weights = 0.5 * log_weights
         weights = log_weights.softmax(0)
     return v, weights
-
-
-def _shift(layer: Unit, inputs: Tensor) -> None:
-    """Add constant inputs to a layer, in place."""
-    for key, value in layer.named_parameters():
-        if key == "field":
-            value.data.add_(inputs)
-        elif key.startswith("theta"):
-            value.data.sub_(inputs)

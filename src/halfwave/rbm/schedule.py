@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.annealing import AnnealingPath, annealing_steps, check_weights
+from halfwave.rbm.annealing import annealing_steps, check_weights
+from halfwave.rbm.annealing_path import AnnealingPath
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.reference import independent_reference
 

@@ -96,7 +96,8 @@ def machine_from(tensors: Mapping[str, Tensor], header: Mapping[str, Any], prefi
     layers: dict[str, Unit] = {}
     for side in ("visible", "hidden"):
         unit = unit_type(header[side])
-        layers[side] = unit(**{key: tensors[f"{prefix}{side}.{key}"] for key in unit.parameter_rules})
+        own = {key: tensors[f"{prefix}{side}.{key}"] for key in unit.parameter_rules}
+        layers[side] = unit.from_parameters(own)
     return RBM(layers["visible"], layers["hidden"], tensors[f"{prefix}weights"])
 
 

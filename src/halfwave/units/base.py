@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,11 @@ class Unit(nn.Module, ABC):
             require(value, self.parameter_rules[key], f"`{key}` of {self.name}")
             self.register_parameter(key, nn.Parameter(value, requires_grad=False))
         self._check_layer()
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Tensor]) -> Self:
+        """A layer from a mapping of parameter tensors by name; the same as passing them by keyword."""
+        return cls(None, **parameters)  # pyright: ignore[reportArgumentType]
 
     @property
     def name(self) -> str:
@@ -272,8 +277,14 @@ class Unit(nn.Module, ABC):
 
     def _batch_mean(self, values: Tensor, weights: Tensor | None) -> Tensor:
         flat = values.reshape(-1, *self.shape)
+        if not len(flat):
+            raise HalfwaveError(f"moments of {self.name} need at least one sample; got an empty batch")
         if weights is None:
             return flat.mean(0)
+        if weights.numel() != len(flat):
+            raise HalfwaveError(
+                f"moments of {self.name} need one weight a sample; got {weights.numel()} for {len(flat)} samples"
+            )
         weights = weights.reshape(-1).to(flat)
         return torch.tensordot(weights / weights.sum(), flat, dims=1)
 

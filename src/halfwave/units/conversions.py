@@ -36,14 +36,15 @@ class Convertible:
 
         drelu = self.to_drelu()
         total = drelu.gamma_pos + drelu.gamma_neg
-        return PReLU(**_common(drelu), eta=(drelu.gamma_neg - drelu.gamma_pos) / total)
+        eta = (drelu.gamma_neg - drelu.gamma_pos) / total
+        return PReLU.from_parameters({**_common(drelu), "eta": eta})
 
     def to_xrelu(self) -> XReLU:
         """The same unit as (θ, γ, Δ, ξ)."""
         from halfwave.units.xrelu import XReLU
 
         drelu = self.to_drelu()
-        return XReLU(**_common(drelu), xi=_xi(drelu))
+        return XReLU.from_parameters({**_common(drelu), "xi": _xi(drelu)})
 
     def to_nsrelu(self) -> NSReLU:
         """The same unit as (θ, Δ, ξ); its γ must be 1, else `HalfwaveError`."""
@@ -59,7 +60,7 @@ class Convertible:
             raise HalfwaveError(
                 f"NSReLU has γ = 1 and cannot hold a unit with γ = {gamma[index].item():.6g} at index {index}"
             )
-        return NSReLU(**common, xi=_xi(drelu))
+        return NSReLU.from_parameters({**common, "xi": _xi(drelu)})
 
 
 def _common(drelu: DReLU) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ class DReLU(Convertible, TwoSided, Unit):
     >>> unit = DReLU(theta_pos=torch.tensor([3.0]), theta_neg=torch.tensor([-3.0]),
     ...              gamma_pos=torch.tensor([1.0]), gamma_neg=torch.tensor([0.5]))
     >>> unit.mean_from_inputs(torch.tensor([5.0])), unit.mode_from_inputs(torch.tensor([5.0]))
-    (tensor([2.0533]), tensor([2.]))
+    (tensor([2.0404]), tensor([2.]))
 
     Source: Tubiana, Cocco, Monasson, eLife 8 (2019) e39397, eq. 4.
     """
@@ -54,7 +54,7 @@ class DReLU(Convertible, TwoSided, Unit):
 
     def to_drelu(self) -> DReLU:
         """The same unit as (θ⁺, θ⁻, γ⁺, γ⁻): a copy."""
-        return DReLU(**{key: value.detach() for key, value in self.named_parameters()})
+        return DReLU.from_parameters({key: value.detach() for key, value in self.named_parameters()})
 
     def draw_noise(self, batch_shape: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
         """Random words ``(2, *batch, *shape)``: one number a unit for the side, one for the magnitude."""

@@ -29,7 +29,7 @@ class DReLUFamily(Convertible, Unit):
 
     def to_drelu(self) -> DReLU:
         """The same unit as a `DReLU`; the conversion is exact up to rounding."""
-        return DReLU(**{key: value.detach() for key, value in self.drelu_parameters().items()})
+        return DReLU.from_parameters({key: value.detach() for key, value in self.drelu_parameters().items()})
 
     def _twin(self) -> TwoSided:
         """The formulas of the equivalent dReLU; autograd reaches this unit's parameters through them."""

@@ -131,7 +131,7 @@ class PCDTrainer:
     def _start(self, data: Tensor, weights: Tensor | None, chains: int) -> None:
         """Offsets, leaves and chains at the start of a run."""
         rbm, hidden = self.rbm, self.rbm.hidden
-        mean = data_moments(data, weights)[0].to(data.dtype)
+        mean, variance = (moment.to(data.dtype) for moment in data_moments(data, weights))
         few = data[:: max(1, len(data) // 1000)]
         moments = hidden.moments_from_inputs(rbm.inputs_h_from_v(few))
         self.offset_v = mean if self.centred else torch.zeros_like(mean)
@@ -143,7 +143,7 @@ class PCDTrainer:
         self._write()
         # chains start at independent visible units with the means of the data
         reference = type(rbm.visible)(rbm.visible.shape, dtype=data.dtype, device=data.device)
-        reference.initialize_from_moments(*(x.to(data.dtype) for x in data_moments(data, weights)))
+        reference.initialize_from_moments(mean, variance)
         start = torch.zeros((chains, *rbm.visible.shape), dtype=data.dtype, device=data.device)
         self.chain_v = reference.sample_from_inputs(start, self.generator)
         self.chain_h = rbm.sample_h_from_v(self.chain_v, self.generator)
@@ -179,8 +179,9 @@ class PCDTrainer:
         share = 1.0 if weights is None else float(shares.sum())
 
         # machine: Gibbs steps of the persistent chains
-        for _ in range(self.steps):
-            chain_v, statistics_v, centred_model, statistics_h = self._advance(matrix)
+        for _ in range(self.steps - 1):
+            self._advance(matrix)
+        chain_v, statistics_v, centred_model, statistics_h = self._advance(matrix)
         moments_v = average(statistics_v, self._chain_shares)
         moments_model = average(statistics_h, self._chain_shares)
 
