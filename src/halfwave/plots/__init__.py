@@ -14,6 +14,7 @@ from halfwave.plots.comparison import samples as samples
 from halfwave.plots.drelu import density_panel as density_panel
 from halfwave.plots.drelu import drelu_grid as drelu_grid
 from halfwave.plots.drelu import drelu_panels as drelu_panels
+from halfwave.plots.gallery import hidden_gallery as hidden_gallery
 from halfwave.plots.likelihood import log_likelihood as log_likelihood
 from halfwave.plots.report import run_report as run_report
 from halfwave.plots.report import write_report as write_report
@@ -27,6 +28,7 @@ __all__ = [
     "drelu_grid",
     "drelu_panels",
     "features",
+    "hidden_gallery",
     "hidden_units",
     "learning_curves",
     "log_likelihood",

@@ -44,6 +44,12 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
         "most probable response (dashed). Lower panels: the distribution of its value, over the data (grey) and at a "
         "low, a middle and a high input.",
     ),
+    "hidden_gallery": (
+        "Every hidden unit",
+        "The most important first, with its number. Left in each cell, the inputs that the unit gets over the data; "
+        "right, the distribution of its values. Two humps are a unit that decides; one hump at zero, a unit that is "
+        "mostly silent; a hump away from zero, one that is always on.",
+    ),
     "learning_curves": (
         "How training went",
         "If the curve of held-out samples turns down while that of training samples rises, or the free-energy gap "

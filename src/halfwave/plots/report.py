@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from halfwave.plots.comparison import samples as draw_samples
+from halfwave.plots.gallery import hidden_gallery
 from halfwave.plots.likelihood import log_likelihood
 from halfwave.plots.numerals import duration, known
 from halfwave.plots.page import details, facts_section, figure_section, page
@@ -26,6 +27,8 @@ from halfwave.units.potts import Potts
 __all__ = ["run_figures", "run_report", "write_report"]
 
 _PROFILES = 6
+_GALLERY = 1000
+"""Most hidden units drawn in the gallery."""
 
 
 def write_report(
@@ -159,6 +162,8 @@ def run_figures(
         drawn["log_likelihood"] = log_likelihood(evaluation, rbm.visible.size // colours, sample)
     drawn["features"] = features(weights, order, importance, image_shape, colours=colours)
     drawn["hidden_units"] = hidden_units(hidden_profiles(rbm, train, order[:_PROFILES]))
+    if rbm.hidden.size > _PROFILES:
+        drawn["hidden_gallery"] = hidden_gallery(hidden_profiles(rbm, train, order[:_GALLERY], points=80))
     if len(metrics.get("update", ())):
         drawn["learning_curves"] = learning_curves(metrics)
     return drawn
