@@ -68,7 +68,7 @@ def normalisable(visible: str, hidden: str, shapes: tuple = (4, 3), seed: int = 
 
 def values(unit: Unit, batch: tuple[int, ...], seed: int = 0) -> Tensor:
     """Values of a layer ``(*batch, *shape)``: samples at zero input."""
-    zeros = torch.zeros(*batch, *unit.shape, dtype=unit.dtype)
+    zeros = torch.zeros((*batch, *unit.shape), dtype=unit.dtype)
     return unit.sample_from_inputs(zeros, seeded(seed))
 
 

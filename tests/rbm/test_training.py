@@ -139,6 +139,7 @@ def test_offsets_and_scale_leave_the_distribution_alone(hidden: str) -> None:
     with torch.no_grad():
         trainer._follow(moments, 1.0)
         trainer._write()
+        trainer.synchronise()
     after = rbm.free_energy(data)
     assert not torch.equal(trainer.offset_h, torch.zeros_like(trainer.offset_h))
     torch.testing.assert_close(after - after[0], before - before[0], rtol=1e-10, atol=1e-10)
@@ -160,11 +161,11 @@ def test_training_raises_the_exact_likelihood(hidden: str) -> None:
     data = patterns(samples=300)
     rbm = machine(hidden, data, scale=0.1)
     before = float(log_likelihood(rbm, data, log_partition_exact(rbm)).mean())
-    pcd(rbm, data, updates=800, batch_size=50, learning_rate=0.03, seed=3)
+    pcd(rbm, data, updates=800, batch_size=50, learning_rate=0.03, schedule="linear", seed=3)
     after = float(log_likelihood(rbm, data, log_partition_exact(rbm)).mean())
-    # the two patterns with 10 % flips have an entropy of log 2 + 6·0.325 = 2.64 nats; independent sites 4.16
-    assert after > before + 0.7, (before, after)
-    assert after < -2.2  # nor can any machine beat the entropy by much
+    # two patterns with 10 % flips have an entropy of log 2 + 6·0.325 = 2.64 nats, independent sites 4.16
+    assert before < -4.0
+    assert -2.75 < after < -2.4, (before, after)
 
 
 @pytest.mark.parametrize("visible", ["Spin", "Potts", "Gaussian", "ReLU", "DReLU"])
@@ -188,15 +189,24 @@ def test_every_visible_unit_trains(visible: str) -> None:
 
 
 @pytest.mark.parametrize("hidden", ["DReLU", "PReLU"])
-def test_curvatures_stay_positive_at_an_absurd_learning_rate(hidden: str) -> None:
+def test_curvatures_stay_positive_at_a_high_learning_rate(hidden: str) -> None:
     data = patterns()
     rbm = machine(hidden, data)
-    pcd(rbm, data, updates=60, batch_size=20, learning_rate=0.5, optimizer="SGD")
+    pcd(rbm, data, updates=60, batch_size=20, learning_rate=0.3)
     for key, rule in rbm.hidden.parameter_rules.items():
         value = rbm.hidden.get_parameter(key)
         assert bool(torch.isfinite(value).all())
         if rule == "positive":
             assert bool((value > 0).all())
+
+
+def test_divergence_is_noticed() -> None:
+    data = patterns()
+    rbm = machine("DReLU", data)
+    with pytest.raises(
+        hw.HalfwaveError, match=r"training has diverged by update \d+.*learning rate there is 50"
+    ):
+        pcd(rbm, data, updates=200, batch_size=20, learning_rate=50.0, optimizer="SGD")
 
 
 @pytest.mark.parametrize(

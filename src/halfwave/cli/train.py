@@ -206,7 +206,7 @@ def _train(folder: RunFolder, dataset: Dataset, trainer: PCDTrainer) -> bool:
             folder,
             trainer,
             monitor,
-            on_update=lambda now, row: show(now.update, _spell(row)) if now.update % 10 == 0 else None,
+            on_update=lambda now, row: show(now.update, _spell(row)),
             stop=lambda: bool(stopped),
         )
 

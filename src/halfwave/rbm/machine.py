@@ -66,19 +66,23 @@ class RBM(nn.Module):
 
     def interaction_energy(self, v: Tensor, h: Tensor) -> Tensor:
         """``−Σ v W h``, ``(*batch,)``."""
-        return -self.hidden.sum_over_layer(self.inputs_h_from_v(v) * self.hidden.convert(h))
+        h = self.hidden.check_inputs(h, "values `h`")
+        return -self.hidden.sum_over_layer(self.inputs_h_from_v(v) * h)
 
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """``E(v, h)`` of configurations ``v`` ``(*batch, *visible.shape)`` and ``h``, ``(*batch,)``."""
-        return self.visible.energy(v) + self.hidden.energy(h) + self.interaction_energy(v, h)
+        # the interaction first: it checks the shapes, which the potentials would broadcast
+        return self.interaction_energy(v, h) + self.visible.energy(v) + self.hidden.energy(h)
 
     def free_energy(self, v: Tensor) -> Tensor:
         """``F(v) = U_v(v) − Σ Γ_h(Wᵀv)``, so that ``log p(v) = −F(v) − log Z``; ``(*batch,)``."""
-        return self.visible.energy(v) - self.hidden.cgf(self.inputs_h_from_v(v))
+        cgf = self.hidden.cgf(self.inputs_h_from_v(v))
+        return self.visible.energy(v) - cgf
 
     def free_energy_h(self, h: Tensor) -> Tensor:
         """``F(h) = U_h(h) − Σ Γ_v(W h)``, the same with the layers exchanged; ``(*batch,)``."""
-        return self.hidden.energy(h) - self.visible.cgf(self.inputs_v_from_h(h))
+        cgf = self.visible.cgf(self.inputs_v_from_h(h))
+        return self.hidden.energy(h) - cgf
 
     # conditionals
 

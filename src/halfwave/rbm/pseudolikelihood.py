@@ -95,7 +95,7 @@ def _log_conditionals(rbm: RBM, v: Tensor, chosen: Tensor) -> Tensor:
     out = torch.empty(columns.shape, dtype=v.dtype, device=v.device)
     block = max(1, _BLOCK_ELEMENTS // (colours * rbm.hidden.size))
     conditional = _potts_block if isinstance(rbm.visible, Potts) else _two_state_block
-    flat = v.reshape(len(v), -1, colours)
+    flat = v.reshape(len(v), rbm.visible.size // colours, colours)
     for start in range(0, columns.numel(), block):
         part = slice(start, start + block)
         row, column = samples[part], columns[part]
@@ -137,7 +137,7 @@ def _cgfs(rbm: RBM, inputs: Tensor) -> Tensor:
 def _gaussian_log_conditionals(rbm: RBM, visible: Gaussian, v: Tensor) -> Tensor:
     """``log p(v_i | v_−i)`` of every site, ``(samples, sites)``, for two Gaussian layers."""
     matrix = rbm.weight_matrix
-    hidden_mean = rbm.hidden.mean_from_inputs(rbm.inputs_h_from_v(v)).reshape(len(v), -1)
+    hidden_mean = rbm.mean_h_from_v(v).reshape(len(v), rbm.hidden.size)
     hidden_variance = rbm.hidden.get_parameter("gamma").reciprocal().flatten()
     curvature = visible.gamma.flatten() - (matrix.square() @ hidden_variance)
     if bool((curvature <= 0).any()):
@@ -147,5 +147,5 @@ def _gaussian_log_conditionals(rbm: RBM, visible: Gaussian, v: Tensor) -> Tensor
             f"{curvature[index].item():.6g} at site {index[0]}"
         )
     # the slope of the free energy at v, which is A_ii (v_i − conditional mean)
-    slope = (visible.gamma * v + visible.theta).reshape(len(v), -1) - hidden_mean @ matrix.T
+    slope = (visible.gamma * v + visible.theta).reshape(len(v), visible.size) - hidden_mean @ matrix.T
     return 0.5 * (curvature / (2.0 * math.pi)).log() - 0.5 * slope.square() / curvature

@@ -38,6 +38,9 @@ METRIC_COLUMNS = (
 )
 
 
+_STRIDE = 5
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """How a run was started: all that a continued run must repeat. Plain JSON values only."""
@@ -189,8 +192,8 @@ def drive(
         run: where to save.
         trainer: fresh, or restored by ``run.restore``.
         monitor: measures every ``run.config.metrics_every`` updates.
-        on_update: called after each update with the trainer and the latest row of metrics.
-        stop: asked after each update; when true, the state is saved and training ends.
+        on_update: called every few updates with the trainer and the latest row of metrics.
+        stop: asked every few updates; when true, the state is saved and training ends.
         checkpoint_seconds: longest time between two saved states.
     """
     clock = _Clock(run.metrics)
@@ -199,9 +202,13 @@ def drive(
     if not run.metrics:
         row = _measure(run, trainer, monitor, clock)
         run.checkpoint(trainer)
+    every = run.config.metrics_every
     while trainer.update < run.config.updates:
-        trainer.step()
-        if trainer.update % run.config.metrics_every == 0 or trainer.update == run.config.updates:
+        # a few updates between two looks at the clock and at the signals, and never past a row of metrics
+        trainer.run(
+            until=min(trainer.update + _STRIDE, trainer.update // every * every + every, run.config.updates)
+        )
+        if trainer.update % every == 0 or trainer.update == run.config.updates:
             row = _measure(run, trainer, monitor, clock)
         on_update(trainer, row)
         if stop() or time.monotonic() - saved > checkpoint_seconds:

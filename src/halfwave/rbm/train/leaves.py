@@ -8,6 +8,7 @@ the plain machine absorbs the constant inputs ``−W λ_h`` and ``−Wᵀ λ_v``
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 
 import torch
@@ -17,25 +18,32 @@ from halfwave.units.base import Unit
 
 __all__ = ["Leaves"]
 
+
+def _itself(x: Tensor) -> Tensor:
+    return x
+
+
 _TO_LEAF: dict[str, Callable[[Tensor], Tensor]] = {"positive": torch.log, "inside (-1, 1)": torch.atanh}
 _FROM_LEAF: dict[str, Callable[[Tensor], Tensor]] = {"positive": torch.exp, "inside (-1, 1)": torch.tanh}
 
 
 class Leaves:
-    """Unconstrained, centred parameters of one layer.
+    """Unconstrained, centred parameters of one layer, and the layer of the centred machine that they make.
 
     Args:
-        unit: the layer; its parameters are read once and then written by `write`.
+        plain: the layer of the plain machine; it is read, and written by `write_plain` only.
         offset_inputs: constant inputs ``W λ`` of the layer from the other layer's offset, ``(*shape)``.
     """
 
-    def __init__(self, unit: Unit, offset_inputs: Tensor) -> None:
-        self.unit = unit
+    def __init__(self, plain: Unit, offset_inputs: Tensor) -> None:
+        self.plain = plain
+        self.unit = unit = copy.deepcopy(plain)
         self.tensors: dict[str, Tensor] = {}
         for key, rule in unit.parameter_rules.items():
             value = unit.get_parameter(key).detach()
             self.tensors[key] = _TO_LEAF.get(rule, torch.clone)(value)
         self.shift(offset_inputs)
+        self.write()
 
     def shift(self, inputs: Tensor) -> None:
         """Follow a change of the offset inputs, so that the plain parameters stay as they are."""
@@ -50,23 +58,24 @@ class Leaves:
             else:
                 self.tensors[key].mul_(scale**power)
 
-    def write(self, offset_inputs: Tensor) -> None:
-        """Set the plain parameters of the unit from the leaves."""
+    def write(self) -> None:
+        """Set the layer of the centred machine from the leaves."""
         for key, rule in self.unit.parameter_rules.items():
-            plain = self.unit.get_parameter(key).data
-            leaf = self.tensors[key]
-            if key in self.unit.input_signs:
-                torch.add(leaf, offset_inputs, alpha=-self.unit.input_signs[key], out=plain)
-            else:
-                plain.copy_(_FROM_LEAF.get(rule, lambda x: x)(leaf))
+            self.unit.get_parameter(key).data.copy_(_FROM_LEAF.get(rule, _itself)(self.tensors[key]))
+
+    def write_plain(self, offset_inputs: Tensor) -> None:
+        """Set the layer of the plain machine from the leaves."""
+        for key in self.unit.parameter_rules:
+            self.plain.get_parameter(key).data.copy_(self.unit.get_parameter(key))
+        self.plain.absorb_inputs(-offset_inputs)
 
     def set_gradients(self, gradients: Mapping[str, Tensor]) -> None:
-        """Store gradients with respect to the plain parameters as gradients of the leaves."""
+        """Store gradients with respect to the parameters of the unit as gradients of the leaves."""
         for key, rule in self.unit.parameter_rules.items():
-            plain = self.unit.get_parameter(key)
-            gradient = gradients[key].to(plain.dtype)
+            value = self.unit.get_parameter(key)
+            gradient = gradients[key].to(value.dtype)
             if rule == "positive":
-                gradient = gradient * plain
+                gradient = gradient * value
             elif rule == "inside (-1, 1)":
-                gradient = gradient * (1.0 - plain * plain)
+                gradient = gradient * (1.0 - value * value)
             self.tensors[key].grad = gradient

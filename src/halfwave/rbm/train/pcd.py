@@ -64,7 +64,8 @@ class PCDTrainer:
         seed: of the generator that all random numbers of the run come from.
 
     Raises:
-        HalfwaveError: if the data do not fit the layer or the batch, or an option is out of range.
+        HalfwaveError: if the data do not fit the layer or the batch, or an option is out of range; while it runs, if
+            training diverges.
 
     >>> from halfwave.units import Binary, DReLU
     >>> from halfwave.rbm import initialize
@@ -115,7 +116,6 @@ class PCDTrainer:
         self.centred = centred
         self.generator = torch.Generator(data.device).manual_seed(seed)
         self._phases = compile_phases() if compile else Phases()
-        self._working = rbm.hidden.to_drelu() if isinstance(rbm.hidden, DReLUFamily) else rbm.hidden
         self._scaled = unit_variance and bool(rbm.hidden.scale_powers)
         with torch.no_grad():
             weights = _normalised(weights, data)
@@ -140,7 +140,8 @@ class PCDTrainer:
         self.hidden_square = second_moment(moments)
         self._visible = Leaves(rbm.visible, rbm.inputs_v_from_h(self.offset_h))
         self._hidden = Leaves(rbm.hidden, rbm.inputs_h_from_v(self.offset_v))
-        self._write()
+        unit = self._hidden.unit
+        self._working = unit.to_drelu() if isinstance(unit, DReLUFamily) else unit
         # chains start at independent visible units with the means of the data
         reference = type(rbm.visible)(rbm.visible.shape, dtype=data.dtype, device=data.device)
         reference.initialize_from_moments(mean, variance)
@@ -149,29 +150,59 @@ class PCDTrainer:
         self.chain_h = rbm.sample_h_from_v(self.chain_v, self.generator)
 
     def _write(self) -> None:
-        """Set the plain machine from the leaves."""
-        rbm = self.rbm
-        self._visible.write(rbm.inputs_v_from_h(self.offset_h))
-        self._hidden.write(rbm.inputs_h_from_v(self.offset_v))
-        if self._working is not rbm.hidden:
-            for key, value in rbm.hidden.drelu_parameters().items():  # pyright: ignore[reportCallIssue]
+        """Set the layers of the centred machine, with which chains and gradients are computed, from the leaves."""
+        self._visible.write()
+        self._hidden.write()
+        if isinstance(self._hidden.unit, DReLUFamily):
+            for key, value in self._hidden.unit.drelu_parameters().items():
                 self._working.get_parameter(key).data.copy_(value)
+
+    @torch.no_grad()
+    def synchronise(self) -> None:
+        """Bring the fields and thresholds of ``rbm`` up to date; `run`, `step` and `state` end with it."""
+        self._visible.write_plain(self.rbm.inputs_v_from_h(self.offset_h))
+        self._hidden.write_plain(self.rbm.inputs_h_from_v(self.offset_v))
 
     def run(self, until: int | None = None, callbacks: Sequence[Callable[[PCDTrainer], None]] = ()) -> None:
         """Update until ``until`` updates are done (the planned number if absent); each callback sees the trainer."""
         end = self.updates if until is None else until
         while self.update < end:
-            self.step()
+            self._step()
+            if callbacks:
+                self.synchronise()
             for callback in callbacks:
                 callback(self)
+        self.synchronise()
+        self._check_finite()
 
-    @torch.no_grad()
     def step(self) -> None:
         """One update of all parameters."""
+        self.run(until=self.update + 1)
+
+    def _check_finite(self) -> None:
+        """Refuse to go on, or to be saved, with numbers that are no numbers."""
+        values = [
+            self.rbm.weights,
+            self.chain_h,
+            *self._visible.tensors.values(),
+            *self._hidden.tensors.values(),
+        ]
+        if not all(bool(torch.isfinite(value.sum())) for value in values):
+            rate = self.learning_rate * self.schedule(min(1.0, self.update / self.updates))
+            raise HalfwaveError(
+                f"training has diverged by update {self.update}: the parameters are no longer finite; "
+                f"the learning rate there is {rate:.3g}, try a smaller one"
+            )
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        """One update of the centred machine and of the weights, which both machines share."""
         rbm, matrix = self.rbm, self.rbm.weight_matrix
 
         # data: expected hidden statistics given a minibatch
         batch, weights = self.batches.next()
+        if self.centred:
+            batch.sub_(self.offset_v.view(-1))
         inputs = (batch @ matrix).view(-1, *rbm.hidden.shape)
         centred_data, statistics = self._phases.data(self._working, inputs, self.offset_h, weights)
         shares = self._batch_shares if weights is None else weights / len(batch)
@@ -181,25 +212,21 @@ class PCDTrainer:
         # machine: Gibbs steps of the persistent chains
         for _ in range(self.steps - 1):
             self._advance(matrix)
-        chain_v, statistics_v, centred_model, statistics_h = self._advance(matrix)
+        chain_v, statistics_v, centred_model, statistics_h = self._advance(matrix)  # chain_v: centred
         moments_v = average(statistics_v, self._chain_shares)
         moments_model = average(statistics_h, self._chain_shares)
 
-        # gradient of the weights, with the visible offset as a rank-one correction
+        # gradient of the weights: difference of the covariances about the offsets
         centred_data = centred_data.view(len(batch), -1)
         centred_model = centred_model.view(len(chain_v), -1)
         gradient = torch.mm(batch.T, centred_data)
         gradient.addmm_(chain_v.T, centred_model, beta=-1.0 / len(batch), alpha=share / len(chain_v))
-        if self.centred:
-            mean = rbm.hidden.mean_from_statistics
-            difference = mean(moments_data) - share * mean(moments_model)
-            gradient.addr_(self.offset_v.view(-1), difference.view(-1))
 
         # gradients of the layers
         hidden = {key: moments_data[key] - share * moments_model[key] for key in moments_model}
         visible = {key: self._target[key] - moments_v[key] for key in moments_v}
-        self._visible.set_gradients(rbm.visible.energy_gradients(visible))
-        self._hidden.set_gradients(rbm.hidden.energy_gradients(hidden))
+        self._visible.set_gradients(self._visible.unit.energy_gradients(visible))
+        self._hidden.set_gradients(self._hidden.unit.energy_gradients(hidden))
         self._penalise(gradient, matrix)
         rbm.weights.grad = gradient.view_as(rbm.weights)
 
@@ -211,13 +238,15 @@ class PCDTrainer:
         self._write()
 
     def _advance(self, matrix: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        """One Gibbs step ``h → v → h`` of the chains."""
-        rbm, count = self.rbm, len(self.chain_h)
-        inputs_v = (self.chain_h.view(count, -1) @ matrix.T).view(count, *rbm.visible.shape)
-        noise = rbm.visible.draw_noise((count,), self.generator)
-        self.chain_v, statistics_v = self._phases.visible(rbm.visible, inputs_v, noise)
-        flat = self.chain_v.view(count, -1)
-        inputs_h = (flat @ matrix).view(count, *rbm.hidden.shape)
+        """One Gibbs step ``h → v → h`` of the chains; what it returns of ``v`` and ``h`` is centred."""
+        visible, count = self._visible.unit, len(self.chain_h)
+        centred_h = (self.chain_h - self.offset_h) if self.centred else self.chain_h
+        inputs_v = (centred_h.view(count, -1) @ matrix.T).view(count, *visible.shape)
+        noise = visible.draw_noise((count,), self.generator)
+        self.chain_v, statistics_v = self._phases.visible(visible, inputs_v, noise)
+        centred_v = (self.chain_v - self.offset_v) if self.centred else self.chain_v
+        flat = centred_v.view(count, -1)
+        inputs_h = (flat @ matrix).view(count, *self._working.shape)
         noise = self._working.draw_noise((count,), self.generator)
         self.chain_h, centred, statistics_h = self._phases.hidden(
             self._working, inputs_h, noise, self.offset_h
@@ -230,6 +259,7 @@ class PCDTrainer:
         penalties.add_weight_gradient(gradient, matrix)
         if not penalties.l2_fields:
             return
+        self._visible.write_plain(self.rbm.inputs_v_from_h(self.offset_h))
         for key, sign in self.rbm.visible.input_signs.items():
             field = self.rbm.visible.get_parameter(key)
             leaf = self._visible.tensors[key]
@@ -266,6 +296,7 @@ class PCDTrainer:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything a continued run needs, as tensors by name and as a JSON header."""
+        self.synchronise()
         tensors = {f"rbm.{key}": value for key, value in self.rbm.named_parameters()}
         for name, leaves in (("visible", self._visible), ("hidden", self._hidden)):
             tensors |= {f"leaf.{name}.{key}": value for key, value in leaves.tensors.items()}
@@ -294,8 +325,7 @@ class PCDTrainer:
         self.update = header["update"]
         state = {k.removeprefix("optimizer."): v for k, v in tensors.items() if k.startswith("optimizer.")}
         optimizer_from_tensors(self.optimizer, state, header["optimizer"])
-        if self._working is not self.rbm.hidden:
-            self._write()
+        self._write()
 
 
 _OWN_TENSORS = ("chain_v", "chain_h", "offset_v", "offset_h", "hidden_mean", "hidden_square")
