@@ -69,7 +69,13 @@ def run_data(run: RunFolder, source: str | None = None) -> Dataset:
 
 
 def evaluate_and_report(
-    run: RunFolder, machine: RBM, dataset: Dataset, *, chains: int, temperatures: int, report: bool = True
+    run: RunFolder,
+    machine: RBM,
+    dataset: Dataset,
+    *,
+    chains: int,
+    temperatures: int | None,
+    report: bool = True,
 ) -> tuple[dict[str, Any], Path | None]:
     """Evaluate a machine on data with a progress bar, and write ``evaluation.json`` and the report."""
     import torch
@@ -84,7 +90,7 @@ def evaluate_and_report(
             train,
             held_out,
             chains=chains,
-            temperatures=temperatures,
+            temperatures=temperatures or max(2000, 10 * machine.visible.size),
             seed=run.config.seed,
             progress=lambda done, total: show(1000 * done // max(total, 1), "annealing"),
         )

@@ -18,7 +18,9 @@ def evaluate(
         None, help="Data, treated as in training. Default: the data of the run."
     ),
     chains: int = typer.Option(500, help="Annealed chains."),
-    temperatures: int = typer.Option(2000, help="Temperatures of the annealing."),
+    temperatures: int | None = typer.Option(
+        None, help="Temperatures of the annealing. Default: 2000, or 10 a visible value if more."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the numbers as JSON."),
     report: bool = typer.Option(False, help="Also write report.html anew (for the data of the run)."),
 ) -> None:
@@ -27,7 +29,7 @@ def evaluate(
     from halfwave.rbm.runs import RunFolder
 
     for name, value in (("--chains", chains), ("--temperatures", temperatures)):
-        if value < 2:
+        if value is not None and value < 2:
             raise HalfwaveError(f"{name} must be at least 2; got {value}")
     if report and data is not None:
         raise HalfwaveError("--report describes the data of the run; leave DATA away")

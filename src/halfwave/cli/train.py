@@ -79,7 +79,9 @@ def train(
     metrics_every: int = typer.Option(200, help="Updates between two rows of metrics.csv."),
     evaluate: bool = typer.Option(True, help="At the end, evaluate the likelihood and write report.html."),
     ais_chains: int = typer.Option(500, help="Annealed chains of the evaluation."),
-    ais_temperatures: int = typer.Option(2000, help="Temperatures of the evaluation."),
+    ais_temperatures: int | None = typer.Option(
+        None, help="Its temperatures. Default: 2000, or 10 a visible value."
+    ),
 ) -> None:
     """Train a restricted Boltzmann machine on DATA and write it, its metrics and a report to a run folder.
 
