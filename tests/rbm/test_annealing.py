@@ -27,7 +27,7 @@ from halfwave.rbm.likelihood import (
 )
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.train.phases import can_compile
-from halfwave.units import Binary, DReLU, Gaussian, Potts, Spin, Unit, XReLU
+from halfwave.units import Binary, DReLU, Gaussian, Spin, Unit
 
 SIGMAS = 6.0
 
@@ -115,16 +115,11 @@ def test_every_step_moves_by_gibbs_sampling_at_its_temperature() -> None:
 # estimates against enumeration
 
 
-def asymmetric(seed: int) -> RBM:
-    """Binary × xReLU; the default reference has other thresholds, a further one below other ξ as well."""
-    return machine("Binary", "XReLU", (10, 5), seed, scale=1.0)
-
-
 CASES = {
-    "Binary × DReLU": lambda seed: machine("Binary", "DReLU", (10, 5), seed, scale=1.0),
-    "Potts × DReLU": lambda seed: machine("Potts", "DReLU", (6, 4), seed, scale=0.9),
-    "Spin × Gaussian": lambda seed: machine("Spin", "Gaussian", (10, 4), seed, scale=0.45),
-    "Binary × XReLU": asymmetric,
+    "Binary × DReLU": machine("Binary", "DReLU", (10, 5), seed=7, scale=0.5),
+    "Potts × DReLU": machine("Potts", "DReLU", (6, 4), seed=3, scale=0.5),
+    "Spin × Gaussian": machine("Spin", "Gaussian", (10, 4), seed=2, scale=0.32),
+    "Binary × XReLU": machine("Binary", "XReLU", (10, 5), seed=4, scale=0.5),
 }
 
 
@@ -140,7 +135,7 @@ def uninformed(rbm: RBM) -> RBM:
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("default_reference", [True, False])
 def test_both_directions_agree_with_enumeration(name: str, default_reference: bool) -> None:
-    rbm = CASES[name](1)
+    rbm = CASES[name]
     exact = log_partition_exact(rbm)
     reference = independent_reference(rbm, generator=seeded(2)) if default_reference else uninformed(rbm)
     forward = ais(rbm, chains=1000, betas=400, reference=reference, generator=seeded(3))
@@ -148,7 +143,7 @@ def test_both_directions_agree_with_enumeration(name: str, default_reference: bo
     reverse = reverse_ais(rbm, v, betas=forward.betas, reference=reference, generator=seeded(5))
     for result in (forward, reverse):
         assert result.effective_sample_size > 500
-        assert result.standard_error < 0.06
+        assert result.standard_error < 0.05
         assert abs(result.log_partition - exact) < SIGMAS * result.standard_error
     assert (forward.bound, reverse.bound) == ("lower", "upper")
 
@@ -156,17 +151,17 @@ def test_both_directions_agree_with_enumeration(name: str, default_reference: bo
 @pytest.mark.parametrize("name", CASES)
 def test_the_cases_need_annealing(name: str) -> None:
     """One jump from the uninformed reference leaves a few of 1000 samples in charge, and is off by far."""
-    rbm = CASES[name](1)
+    rbm = CASES[name]
     jump = ais(rbm, chains=1000, betas=linear(2), reference=uninformed(rbm), generator=seeded(3))
     assert jump.effective_sample_size < 60
     mean_error = float(jump.log_weights.mean()) - log_partition_exact(rbm)
-    assert mean_error < -3.0
+    assert mean_error < -2.0
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_few_temperatures_bracket_the_exact_value(name: str) -> None:
     """With 12 temperatures the mean log weights miss by their divergence, forward from below, reverse from above."""
-    rbm = CASES[name](1)
+    rbm = CASES[name]
     exact = log_partition_exact(rbm)
     reference = uninformed(rbm)
     forward = ais(rbm, chains=1000, betas=linear(12), reference=reference, generator=seeded(3))
@@ -182,7 +177,7 @@ def test_crooks_relation_holds_between_the_directions() -> None:
 
     The difference of the two means is held to six standard errors: false alarms about 2e-9.
     """
-    rbm = CASES["Binary × DReLU"](1)
+    rbm = CASES["Binary × DReLU"]
     exact, reference = log_partition_exact(rbm), uninformed(rbm)
     forward = ais(rbm, chains=4000, betas=linear(20), reference=reference, generator=seeded(3))
     v = exact_samples(rbm, 4000, 4)
@@ -195,7 +190,7 @@ def test_crooks_relation_holds_between_the_directions() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_sandwich_holds_the_exact_value(dtype: torch.dtype) -> None:
-    rbm = machine("Binary", "DReLU", (10, 5), seed=2, scale=0.8, dtype=dtype)
+    rbm = machine("Binary", "DReLU", (10, 5), seed=7, scale=0.5, dtype=dtype)
     exact = log_partition_exact(rbm)
     sandwich = log_partition_sandwich(
         rbm, chains=1000, betas=300, equilibration_steps=200, generator=seeded(1)
@@ -254,7 +249,7 @@ def test_a_machine_without_couplings_is_exact() -> None:
 
 def test_standard_error_is_the_spread_of_repeated_runs() -> None:
     """Over 400 independent groups of 50 chains: their spread is known to 4 %, held to a third; 8 deviations."""
-    rbm = CASES["Binary × DReLU"](1)
+    rbm = CASES["Binary × DReLU"]
     result = ais(rbm, chains=20_000, betas=linear(60), generator=seeded(1))
     groups = result.log_weights.reshape(400, 50).logsumexp(1) - math.log(50)
     stated = result.standard_error * math.sqrt(400)
@@ -338,19 +333,20 @@ def test_reference_has_the_mean_and_the_shifted_thresholds(visible: str, hidden:
 
 
 def test_reference_finds_the_heavier_of_two_modes() -> None:
-    """A strong ferromagnet in a weak field: Gibbs chains from anywhere fill both modes, the weights only one.
+    """A strong ferromagnet in a weak field, of magnetisation 0.94: half of it where Gibbs chains fall in from zero.
 
-    Exact magnetisation 0.99; a reference from unweighted chains would be near the fraction of their basins.
+    The reference is off by 0.02 from run to run, and held to 0.15: seven deviations.
     """
-    rbm = RBM(
-        Spin(field=torch.full((12,), 0.25, dtype=torch.float64)),
-        Gaussian(1, dtype=torch.float64),
-        torch.full((12, 1), 0.45, dtype=torch.float64),
-    )
+    weights = torch.full((12, 1), 0.5, dtype=torch.float64)
+    rbm = RBM(Spin(field=torch.full((12,), 0.15).double()), Gaussian(1, dtype=torch.float64), weights)
     v = exact_samples(rbm, 4000, 1)
+    basins = rbm.sample_v_from_v(
+        rbm.visible.sample_from_inputs(torch.zeros_like(v), seeded(3)), 50, seeded(3)
+    )
     reference = independent_reference(rbm, generator=seeded(2))
     exact = float(v.mean())
     found = float(torch.tanh(reference.visible.get_parameter("field")).mean())
+    assert float(basins.mean()) < exact - 0.3
     assert found == pytest.approx(exact, abs=0.15)
 
 

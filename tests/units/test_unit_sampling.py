@@ -120,7 +120,7 @@ def test_potts_samples_have_the_exact_joint_probabilities():
 @each_unit
 def test_the_same_seed_gives_the_same_samples_and_leaves_the_global_generator_alone(name):
     unit = example(name, torch.float32)
-    inputs = example_inputs(unit)
+    inputs = torch.zeros(200, *unit.shape)  # two draws of these coincide with probability below 1e-30
     state = torch.get_rng_state()
     first = unit.sample_from_inputs(inputs, torch.Generator().manual_seed(42))
     second = unit.sample_from_inputs(inputs, torch.Generator().manual_seed(42))
@@ -133,7 +133,7 @@ def test_the_same_seed_gives_the_same_samples_and_leaves_the_global_generator_al
 @each_unit
 def test_one_generator_gives_new_samples_each_time(name):
     unit = example(name, torch.float32)
-    inputs = example_inputs(unit)
+    inputs = torch.zeros(200, *unit.shape)  # two draws of these coincide with probability below 1e-30
     generator = torch.Generator().manual_seed(42)
     first, second = (unit.sample_from_inputs(inputs, generator) for _ in range(2))
     assert not torch.equal(first, second)

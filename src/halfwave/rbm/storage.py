@@ -71,6 +71,8 @@ def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
             # cloned: torch's own allocator aligns memory, so that results do not depend on the file's layout
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
         header = json.loads(metadata["halfwave"])
+        if not isinstance(header, dict):
+            raise ValueError(f"its header must be a table, got {header!r}")
     except (SafetensorError, KeyError, OSError, ValueError) as error:
         raise HalfwaveError(f"{path} is not a complete Halfwave {kind} file: {error}") from error
     if header.get("format") != FORMAT_VERSION or header.get("kind") != kind:
@@ -132,3 +134,5 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> RBM:
         return machine_from(tensors, header).to(device)
     except KeyError as error:
         raise HalfwaveError(f"{path} lacks the tensor {error}") from error
+    except HalfwaveError as error:
+        raise HalfwaveError(f"{path} does not hold a machine: {error}") from error
