@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "configure", "full_source"]
 
-_COMPILE_FROM_DRAWS = 2_000_000_000
+_COMPILE_FROM_DRAWS = 1_000_000_000
 """Hidden values computed in a run from which compiling (half a minute) pays."""
 _COPIED = (
     "updates", "batch_size", "steps", "optimizer", "learning_rate", "schedule", "seed", "dtype", "metrics_every"
