@@ -18,6 +18,7 @@ from halfwave.rbm import annealing
 from halfwave.rbm.annealing_path import AnnealingPath
 from halfwave.rbm.annealing_result import bennett
 from halfwave.rbm.likelihood import (
+    _resample,
     ais,
     choose_betas,
     independent_reference,
@@ -26,6 +27,7 @@ from halfwave.rbm.likelihood import (
     reverse_ais,
 )
 from halfwave.rbm.machine import RBM
+from halfwave.rbm.reference import _annealed_samples
 from halfwave.rbm.train.phases import can_compile
 from halfwave.units import Binary, DReLU, Gaussian, Spin, Unit
 
@@ -93,23 +95,31 @@ def test_increments_are_differences_of_free_energies(visible: str, hidden: str, 
 
 
 def test_every_step_moves_by_gibbs_sampling_at_its_temperature() -> None:
-    """Chains that start as exact samples at 0.5 and go nowhere (0.5 → 0.5 + 1e-9) stay exact samples.
+    """Exact samples of the machine at 0.6 are exact samples still after the move of a step from 0 to 0.6.
 
     Total variation over 16 states of 20,000 chains, by McDiarmid's inequality: false alarms below 1e-7.
     """
     rbm = machine("Binary", "DReLU", scale=1.5)
     path = AnnealingPath(RBM(layer("Binary", 4, 8), layer("DReLU", 3, 9)), rbm)
-    halfway, count = path.machine(0.5), 20_000
-    start = exact_samples(halfway, count, 3)
-    betas = [0.5 + 1e-9 * step for step in range(7)]
-    ends, weights = annealing.anneal(path, start, betas, seeded(4))
-    assert float(weights.abs().max()) < 1e-6
+    there, count = path.machine(0.6), 20_000
+    start = exact_samples(there, count, 3)
+    ends, _ = next(annealing.annealing_steps(path, start, [0.0, 0.6, 1.0], seeded(4)))
     frequencies = torch.bincount((ends.long() * 2 ** torch.arange(4)).sum(-1), minlength=16) / count
     states = torch.tensor([[i >> k & 1 for k in range(4)] for i in range(16)], dtype=torch.float64)
-    probabilities = torch.softmax(-halfway.free_energy(states), 0)
+    probabilities = torch.softmax(-there.free_energy(states), 0)
     limit = 0.5 * math.sqrt(16 / count) + math.sqrt(math.log(1e7) / (2 * count))
     assert 0.5 * float((frequencies - probabilities).abs().sum()) < limit
     assert int((ends != start).any(-1).sum()) > count / 4
+
+
+def test_the_start_is_normalised_in_double_precision() -> None:
+    """``log Z_0`` of a single-precision reference, where sums of 3,000 terms would lose the fifth digit."""
+    visible, hidden = layer("Binary", 2000, 1, torch.float32), layer("DReLU", 1000, 2, torch.float32)
+    start = AnnealingPath(RBM(visible, hidden), RBM(visible, hidden)).log_partition_start()
+    at_zero = [
+        unit.cgf(torch.zeros(unit.shape, dtype=torch.float64)) for unit in (visible.double(), hidden.double())
+    ]
+    assert start == pytest.approx(float(sum(at_zero)), rel=1e-14)
 
 
 # estimates against enumeration
@@ -348,6 +358,32 @@ def test_reference_finds_the_heavier_of_two_modes() -> None:
     found = float(torch.tanh(reference.visible.get_parameter("field")).mean())
     assert float(basins.mean()) < exact - 0.3
     assert found == pytest.approx(exact, abs=0.15)
+
+
+def test_reference_of_a_large_machine_is_not_one_chain() -> None:
+    """Where one chain has all the weight, the weights are flattened until a quarter of the chains count."""
+    rbm = machine("Binary", "DReLU", (100, 50), scale=1.0)
+    v, weights = _annealed_samples(rbm, seeded(1))
+    assert float(weights.sum()) == pytest.approx(1.0)
+    assert float(weights.square().sum().reciprocal()) >= len(v) / 4
+    mild = machine("Binary", "DReLU", (4, 2), scale=0.8)
+    expected = torch.softmax(_log_weights_of_the_same_run(mild), 0)
+    torch.testing.assert_close(_annealed_samples(mild, seeded(1))[1], expected)
+
+
+def _log_weights_of_the_same_run(rbm: RBM) -> Tensor:
+    path, generator = AnnealingPath(RBM(rbm.visible, rbm.hidden), rbm), seeded(1)
+    return annealing.anneal(path, path.sample_start(256, generator), linear(101).tolist(), generator)[1]
+
+
+def test_resampling_follows_the_weights() -> None:
+    """Systematic resampling gives each chain the whole numbers next to its share."""
+    log_weights = torch.randn(50, generator=seeded(1), dtype=torch.float64) * 2.0 - 500.0
+    share = torch.softmax(log_weights, 0) * 300
+    for seed in range(20):
+        counts = torch.bincount(_resample(log_weights, 300, seeded(seed)), minlength=50)
+        assert int(counts.sum()) == 300
+        assert bool(((counts - share).abs() < 1.0 + 1e-9).all())
 
 
 # running

@@ -52,7 +52,7 @@ def train(
     chains: int | None = typer.Option(None, help="Persistent chains. Default: the batch size."),
     steps: int = typer.Option(1, help="Gibbs steps of each chain in an update."),
     optimizer: str = typer.Option("Adam", help="Name of a torch.optim class."),
-    learning_rate: float = typer.Option(0.02, help="Learning rate at the start."),
+    learning_rate: float = typer.Option(0.01, help="Learning rate at the start."),
     schedule: str = typer.Option(
         "linear", help="Learning rate over the run: constant, cosine, linear, geometric."
     ),

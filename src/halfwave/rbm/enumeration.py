@@ -141,8 +141,7 @@ def _log_sum(unit: Unit, free_energy: Callable[[Tensor], Tensor], chunk: int) ->
 
 def _gaussian_log_partition(visible: Gaussian, hidden: Gaussian, matrix: Tensor) -> float:
     precision = torch.diag(torch.cat([visible.gamma.flatten(), hidden.gamma.flatten()]))
-    precision[: visible.size, visible.size :] = -matrix
-    precision[visible.size :, : visible.size] = -matrix.T
+    precision[visible.size :, : visible.size] = -matrix.T  # the lower triangle is all that Cholesky reads
     factor, failed = torch.linalg.cholesky_ex(precision)
     if bool(failed):
         return math.inf

@@ -2,8 +2,7 @@
 
 The gradient of the mean log-likelihood is a difference of expected statistics, on the data and on the machine;
 the second expectation is taken over Gibbs chains that persist from update to update. No gradient flows through a
-sampler. The machine is trained in its centred form (`halfwave.rbm.train.leaves`), and the scale of continuous
-hidden units, which the likelihood does not fix, is kept at unit variance by exact gauge changes.
+sampler. The machine is trained in its centred form (`halfwave.rbm.train.leaves`).
 
 Sources: Tieleman, "Training restricted Boltzmann machines using approximations to the likelihood gradient" (2008);
 Melchior, Fischer, Wiskott, "How to center deep Boltzmann machines", JMLR 17 (2016); Tubiana, Cocco, Monasson,
@@ -40,6 +39,7 @@ __all__ = ["PCDTrainer", "check_data", "pcd"]
 _OFFSET_INTERVAL = 10
 _OFFSET_DAMPING = 0.1
 _SCALE_INTERVAL = 50
+_LARGEST_SCALE = 1.02
 
 
 class PCDTrainer:
@@ -59,7 +59,7 @@ class PCDTrainer:
         regularization: penalties.
         weights: importance of each sample ``(n,)``, positive; equal if absent.
         centred: train the centred form; off trains the plain one.
-        unit_variance: keep continuous hidden units at unit variance on the data by exact gauge changes.
+        unit_variance: move continuous hidden units towards unit variance on the data by small exact gauge changes.
         compile: fuse the element-wise work with ``torch.compile`` (needs a C++ compiler or a GPU).
         seed: of the generator that all random numbers of the run come from.
 
@@ -92,7 +92,7 @@ class PCDTrainer:
         regularization: Regularization | None = None,
         weights: Tensor | None = None,
         centred: bool = True,
-        unit_variance: bool = True,
+        unit_variance: bool = False,
         compile: bool = False,
         seed: int = 0,
     ) -> None:
@@ -137,7 +137,6 @@ class PCDTrainer:
         self.offset_v = mean if self.centred else torch.zeros_like(mean)
         self.offset_h = hidden.mean_from_statistics(moments) * float(self.centred)
         self.hidden_mean = hidden.mean_from_statistics(moments).clone()
-        self.hidden_square = second_moment(moments)
         self._visible = Leaves(rbm.visible, rbm.inputs_v_from_h(self.offset_h))
         self._hidden = Leaves(rbm.hidden, rbm.inputs_h_from_v(self.offset_v))
         unit = self._hidden.unit
@@ -235,6 +234,8 @@ class PCDTrainer:
         self.optimizer.step()
         self.update += 1
         self._follow(moments_data, share)
+        if self._scaled and self.update % _SCALE_INTERVAL == 0:
+            self._rescale(inputs)
         self._write()
 
     def _advance(self, matrix: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
@@ -274,21 +275,22 @@ class PCDTrainer:
             return
         hidden = self.rbm.hidden
         self.hidden_mean.lerp_(hidden.mean_from_statistics(moments) / share, _OFFSET_DAMPING)
-        self.hidden_square.lerp_(second_moment(moments) / share, _OFFSET_DAMPING)
         if self.centred:
             change = self.hidden_mean - self.offset_h
             self._visible.shift(self.rbm.inputs_v_from_h(change))
             self.offset_h.copy_(self.hidden_mean)
-        if self._scaled and self.update % _SCALE_INTERVAL == 0:
-            self._rescale()
 
-    def _rescale(self) -> None:
-        """Exact gauge change ``h → h/s`` that brings each hidden unit to unit variance on the data."""
-        variance = self.hidden_square - self.hidden_mean * self.hidden_mean
-        scale = torch.where(variance > 1e-12, variance, 1.0).sqrt()
+    def _rescale(self, inputs: Tensor) -> None:
+        """Exact gauge change ``h → h/s`` of each hidden unit towards unit variance on the data.
+
+        In small steps, and from the variance now: the optimiser remembers gradients of the old scale, and a large
+        change, or one that comes late, would make its next updates far too large.
+        """
+        unit = self._working
+        variance = unit.var_from_inputs(inputs).mean(0) + unit.mean_from_inputs(inputs).var(0, correction=0)
+        scale = variance.sqrt().clamp_(1.0 / _LARGEST_SCALE, _LARGEST_SCALE)
         self.rbm.weights.data.mul_(scale)
         self._hidden.rescale(scale)
-        self.hidden_square.div_(scale * scale)
         for values in (self.chain_h, self.offset_h, self.hidden_mean):
             values.div_(scale)
 
@@ -328,7 +330,7 @@ class PCDTrainer:
         self._write()
 
 
-_OWN_TENSORS = ("chain_v", "chain_h", "offset_v", "offset_h", "hidden_mean", "hidden_square")
+_OWN_TENSORS = ("chain_v", "chain_h", "offset_v", "offset_h", "hidden_mean")
 
 
 def pcd(
@@ -358,12 +360,6 @@ def pcd(
     trainer = PCDTrainer(rbm, data, updates=updates, **options)
     trainer.run(callbacks=callbacks)
     return trainer
-
-
-def second_moment(moments: Mapping[str, Tensor]) -> Tensor:
-    """``E x²`` from the statistics of a layer; for discrete units the mean stands in, their scale is fixed."""
-    squares = [value for key, value in moments.items() if key.endswith("_squared")]
-    return torch.stack(squares).sum(0) if squares else next(iter(moments.values())).clone()
 
 
 def check_data(unit: Unit, data: Tensor) -> Tensor:
