@@ -114,3 +114,16 @@ def exact_distribution(rbm: RBM) -> tuple[Tensor, Tensor]:
 
     states = torch.cat(list(enumerate_states(rbm.visible)))
     return states, torch.softmax(-rbm.free_energy(states).double(), 0)
+
+
+def uninformed(rbm: RBM) -> RBM:
+    """A reference that knows nothing of the machine: default parameters, so that the path is a long one."""
+
+    def fresh(unit: Unit) -> Unit:
+        return type(unit)(unit.shape, dtype=unit.dtype)
+
+    return RBM(fresh(rbm.visible), fresh(rbm.hidden))
+
+
+def linear(count: int) -> Tensor:
+    return torch.linspace(0.0, 1.0, count, dtype=torch.float64)
