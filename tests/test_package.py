@@ -13,7 +13,7 @@ import pytest
 import halfwave as hw
 
 SOURCE = Path(hw.__file__).parent
-ROOMS = ("datasets", "functions", "plots", "rbm", "units")
+ROOMS = ("datasets", "functions", "nn", "plots", "rbm", "units")
 
 
 def test_import_is_light() -> None:
@@ -56,8 +56,9 @@ def imports(file: Path) -> set[str]:
         ("functions", set()),
         ("datasets", set()),
         ("units", {"functions"}),
+        ("nn", {"functions"}),
         ("rbm", {"units", "functions"}),
-        ("plots", {"rbm", "units", "functions", "datasets"}),
+        ("plots", {"rbm", "units", "nn", "functions", "datasets"}),
     ],
 )
 def test_arrows_point_one_way(room: str, allowed: set[str]) -> None:

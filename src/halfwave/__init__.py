@@ -15,16 +15,17 @@ from halfwave.errors import HalfwaveError as HalfwaveError
 if TYPE_CHECKING:
     from halfwave import datasets as datasets
     from halfwave import functions as functions
+    from halfwave import nn as nn
     from halfwave import plots as plots
     from halfwave import rbm as rbm
     from halfwave import units as units
     from halfwave.rbm.machine import RBM as RBM
     from halfwave.rbm.storage import load as load
 
-_ROOMS = ("datasets", "functions", "plots", "rbm", "units")
+_ROOMS = ("datasets", "functions", "nn", "plots", "rbm", "units")
 _MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.storage", "load")}
 
-__all__ = ["RBM", "HalfwaveError", "__version__", "datasets", "functions", "load", "plots", "rbm", "units"]
+__all__ = ["RBM", "HalfwaveError", "__version__", "datasets", "functions", "load", "nn", "plots", "rbm", "units"]
 
 
 def __getattr__(name: str) -> Any:
