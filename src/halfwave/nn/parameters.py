@@ -23,6 +23,9 @@ __all__ = [
     "work_dtype",
 ]
 
+_LARGE = torch.finfo(torch.float32).max
+"""What an infinite input counts as where it is multiplied by zero."""
+
 
 def check_input(x: Tensor, function: str) -> Tensor:
     """``x`` if it is a real floating-point tensor, else `HalfwaveError`."""
@@ -108,20 +111,18 @@ def scaled(factor: Any, z: Tensor) -> Tensor:
     if isinstance(factor, Tensor):
         return rule(_Scaled, _ScaledForward).apply(factor, z)  # pyright: ignore[reportReturnType]
     if factor == 0:
-        limit = torch.finfo(z.dtype).max
-        return z.clamp(-limit, limit) * 0.0
+        return z.clamp(-_LARGE, _LARGE) * 0.0
     return z * factor
 
 
 class _Scaled(torch.autograd.Function):
-    """The product, whose infinite factors are cut to the largest float where the slope is zero."""
+    """The product, in which infinite values are cut to finite ones where the slope is zero."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(factor: Tensor, z: Tensor) -> Tensor:
-        limit = torch.finfo(z.dtype).max
-        bound = torch.where(factor == 0, torch.full_like(factor, limit), torch.full_like(factor, math.inf))
+        bound = torch.where(factor == 0, torch.full_like(factor, _LARGE), torch.full_like(factor, math.inf))
         return factor * torch.minimum(torch.maximum(z, -bound), bound)
 
     @staticmethod
