@@ -1,4 +1,4 @@
-"""Draw the pictures of the README into ``docs/images``: ``drelu.png`` and ``digits.png``.
+"""Draw the pictures of the README into ``docs/images``: ``functions.png``, ``drelu.png`` and ``digits.png``.
 
 Trains a machine with 64 dReLU units on the bundled digits (some ten seconds). Run it from the repository root.
 """
@@ -55,10 +55,11 @@ def digits_figure(machine: hw.RBM, train: torch.Tensor, samples: torch.Tensor) -
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write all pictures."""
     train = torch.from_numpy(hw.datasets.load("digits").train)
     machine, samples = trained_machine(train)
     pictures = {
+        "functions.png": hw.plots.family(),
         "drelu.png": hw.plots.drelu_grid(generator=torch.Generator().manual_seed(0)),
         "digits.png": digits_figure(machine, train, samples),
     }

@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 _ROOMS = ("datasets", "functions", "nn", "plots", "rbm", "units")
 _MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.storage", "load")}
 
-__all__ = ["RBM", "HalfwaveError", "__version__", "datasets", "functions", "load", "nn", "plots", "rbm", "units"]
+__all__ = [
+    "RBM",
+    "HalfwaveError",
+    "__version__",
+    "datasets",
+    "functions",
+    "load",
+    "nn",
+    "plots",
+    "rbm",
+    "units",
+]
 
 
 def __getattr__(name: str) -> Any:

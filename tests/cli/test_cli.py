@@ -9,23 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_calls import call, failed
 
 import halfwave as hw
 from halfwave.cli import main
 
 SMALL = ["--updates", "120", "--hidden-size", "6", "--batch-size", "32", "--metrics-every", "60"]
 QUICK = ["--ais-chains", "20", "--ais-temperatures", "60"]
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of one call."""
-    status = 0
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = int(stop.code or 0)
-    output, errors = capsys.readouterr()
-    return status, output, errors
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +73,6 @@ def test_resume_of_a_finished_run_reports_again(trained: Path, capsys: pytest.Ca
     status, _, errors = call(capsys, "train", "--resume", "--run", trained, *QUICK)
     assert status == 0, errors
     assert (trained / "model.safetensors").read_bytes() == before
-
-
-def test_plot_drelu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "drelu.png"
-    status, output, _ = call(capsys, "plot", "drelu", "--samples", "2000", "--output", file)
-    assert status == 0
-    assert file.read_bytes().startswith(b"\x89PNG")
-    assert str(file) in output
 
 
 def grey_images(count: int = 40) -> np.ndarray:
@@ -166,17 +148,6 @@ BAD_FILES = {
     "ragged": ("1,0\n0,1,1\n1,1\n", "3"),
     "constant": ("1,1\n1,1\n1,1\n", "1"),
 }
-
-
-def failed(answer: tuple[int, str, str], *words: str) -> None:
-    """One sentence with these words, exit status 2, no traceback."""
-    status, _, errors = answer
-    assert status == 2, errors
-    assert "Traceback" not in errors
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1, errors
-    for word in words:
-        assert word in lines[0], lines[0]
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -256,7 +227,6 @@ def test_runs_that_are_not_there_or_in_the_way(
         call(capsys, "sample", trained, "--start", "moon"),
         "--start must be chains, data or random; got 'moon'",
     )
-    failed(call(capsys, "plot", "drellu"), "unknown figure 'drellu'")
 
 
 def test_resume_starts_what_was_killed_before_it_began(

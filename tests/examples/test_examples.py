@@ -11,7 +11,13 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL: dict[str, tuple[list[str], list[str]]] = {
+    "double_and_triple_relu.py": (["--output", "out"], ["out/double_and_triple_relu.png", "out/triple.json"]),
     "drelu_layer.py": (["--samples", "2000", "--output", "out/drelu_layer.png"], ["out/drelu_layer.png"]),
+    "drelu_transfer.py": (["--output", "out"], ["out/drelu_transfer.png", "out/mode.json"]),
+    "function_from_relus.py": (["--output", "out"], ["out/function_from_relus.png"]),
+    "relu_card.py": (["--output", "out"], ["out/relu.png", "out/relu.svg", "out/relu.json"]),
+    "thresholded_relu.py": (["--output", "out"], ["out/thresholded_relu.png", "out/keep.json"]),
+    "waveshaper.py": (["--output", "out"], ["out/waveshaper.png"]),
 }
 """Options that make each script quick, and the files that it must write."""
 

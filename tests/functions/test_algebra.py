@@ -137,6 +137,17 @@ def test_composition_with_a_line_shifts_and_stretches(f, m, b):
     assert np.all(np.isfinite(composed(ahead)))
 
 
+@modest
+@given(functions(jumps=False), functions(jumps=False), functions(jumps=False))
+def test_composition_is_associative_and_distributes_from_the_right(f, g, h):
+    x = probes(f, g, h)
+    loose = {"rtol": 1e-10, "atol": 1e-8}
+    np.testing.assert_allclose(f.compose(g).compose(h)(x), f.compose(g.compose(h))(x), **loose)
+    np.testing.assert_allclose((f + g).compose(h)(x), (f.compose(h) + g.compose(h))(x), **loose)
+    assert f.compose(hf.identity()) == f
+    assert hf.identity().compose(f) == f
+
+
 def test_composition_takes_left_limits_at_falling_passages():
     flipped = hf.step().compose(-hf.identity())
     assert flipped.point_masses() == [(0.0, -1.0)]

@@ -107,14 +107,60 @@ def test_quadratics_compare_hash_and_show():
 @pytest.mark.parametrize("bad", [np.inf, np.nan, "a"])
 def test_limits_must_be_finite_numbers(bad):
     for operation in (
-        lambda: hf.relu().integrate(0.0, bad),
-        lambda: hf.relu().integrate(bad, 0.0),
         lambda: hf.relu().antiderivative(at=bad),
         lambda: hf.relu().l2_distance(0, bad, 1.0),
         lambda: hf.relu().l2_distance(0, 0.0, bad),
     ):
         with pytest.raises(HalfwaveError, match=f"must be .*; got '?{bad}"):
             operation()
+
+
+@pytest.mark.parametrize("bad", [np.nan, "a", None, 1j])
+def test_limits_of_integrals_must_be_numbers(bad):
+    for limits in ((0.0, bad), (bad, 0.0), (np.inf, bad)):
+        with pytest.raises(HalfwaveError, match=f"of integrate must be .*; got '?{bad}"):
+            hf.relu().integrate(*limits)
+
+
+@pytest.mark.parametrize(
+    ("f", "a", "b", "value"),
+    [
+        (hf.relu(), -np.inf, 1.0, 0.5),
+        (hf.relu(), 0.0, np.inf, np.inf),
+        (hf.relu(), -np.inf, np.inf, np.inf),
+        (hf.relu(), np.inf, -np.inf, -np.inf),
+        (hf.relu(), -np.inf, -3.0, 0.0),
+        (-hf.absolute(), -np.inf, 2.0, -np.inf),
+        (hf.identity(), -np.inf, 5.0, -np.inf),
+        (hf.identity(), 5.0, -np.inf, np.inf),
+        (hf.hard_tanh(), 3.0, np.inf, np.inf),
+        (hf.step(0.0) - hf.step(2.0), -np.inf, np.inf, 2.0),
+        (hf.step(5.0) - hf.step(7.0), -np.inf, 6.0, 1.0),
+        (hf.relu_sum([1, 1, 1], [0, -1, -2], [1, -2, 1]), np.inf, -np.inf, -1.0),
+        (0 * hf.relu(), -np.inf, np.inf, 0.0),
+        (hf.identity(), np.inf, np.inf, 0.0),
+        (1e-300 * hf.relu(), 0.0, np.inf, np.inf),
+    ],
+)
+def test_integrals_to_infinity(f, a, b, value):
+    assert f.integrate(a, b) == value
+
+
+@pytest.mark.parametrize("f", [hf.identity(), hf.hard_tanh(), -hf.leaky_relu()])
+def test_integrals_without_a_value(f):
+    with pytest.raises(HalfwaveError, match=r"form inf - inf has no value; got one from -inf to inf"):
+        f.integrate(-np.inf, np.inf)
+
+
+@modest
+@given(functions(), numbers)
+def test_integrals_of_what_ends_equal_finite_ones(f, b):
+    low, high = -20.0, 20.0
+    kinks, intercepts = [low, *f.kinks, high], [0.0, *f.intercepts, 0.0]
+    inside = PiecewiseLinear(kinks, [0.0, *f.slopes, 0.0], intercepts)
+    assert inside.integrate(-np.inf, np.inf) == pytest.approx(f.integrate(low, high), rel=1e-12, abs=1e-10)
+    assert inside.integrate(-np.inf, b) == pytest.approx(f.integrate(low, b), rel=1e-12, abs=1e-10)
+    assert inside.integrate(np.inf, b) == pytest.approx(f.integrate(high, b), rel=1e-12, abs=1e-10)
 
 
 @modest

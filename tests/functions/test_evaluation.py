@@ -137,6 +137,16 @@ def test_tensors_agree_with_arrays_and_their_gradient_is_the_left_slope(f):
     np.testing.assert_array_equal(t.grad.numpy(), f.derivative()(x))
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_gradient_at_nan_is_the_last_slope(name):
+    # as with torch.relu; the numbers beside it keep their own gradients
+    f = CATALOGUE[name][0]
+    t = torch.tensor([np.nan, -100.0], requires_grad=True)
+    f(t).sum().backward()
+    assert t.grad is not None
+    assert t.grad.tolist() == np.float32([f.slopes[-1], f.slopes[0]]).tolist()
+
+
 @modest
 @given(functions())
 def test_the_gradient_of_the_antiderivative_is_the_function(f):

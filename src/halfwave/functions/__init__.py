@@ -26,6 +26,7 @@ from halfwave.functions.catalogue import (
     two_sided_relu,
 )
 from halfwave.functions.convex_conjugate import ConvexConjugate
+from halfwave.functions.parser import parse
 from halfwave.functions.piecewise_linear import PiecewiseLinear
 from halfwave.functions.piecewise_quadratic import PiecewiseQuadratic
 
@@ -41,6 +42,7 @@ __all__ = [
     "hard_threshold",
     "identity",
     "leaky_relu",
+    "parse",
     "rectified_linear",
     "relu",
     "relu_sum",

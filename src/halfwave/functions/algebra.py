@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from halfwave.errors import HalfwaveError
 from halfwave.functions.double_double import DoubleDouble, Vector, exact, exact_product, exact_sum, where
 from halfwave.functions.pieces import Pieces, build, difference, from_floats, quiet, zeros
 
@@ -87,6 +88,8 @@ def differentiate(f: Pieces) -> Pieces:
 
 def norm(f: Pieces, a: float, b: float) -> float:
     """``(∫ from a to b of f²)^½``, as a sum of squares, in which nothing cancels."""
+    if b < a:
+        raise HalfwaveError(f"`b` of l2_distance must be at least `a`; got a = {a!r}, b = {b!r}")
     inside = f.kinks[(f.kinks > a) & (f.kinks < b)]
     starts, ends = np.concatenate(([a], inside)), np.concatenate((inside, [b]))
     index = np.searchsorted(f.kinks, ends, side="left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,24 @@ from halfwave.errors import HalfwaveError
 from halfwave.functions.double_double import Vector
 
 
+def is_number(value: object) -> bool:
+    """Whether it is a real number, of Python's or NumPy's kind."""
+    return isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0)
+
+
 def finite_number(name: str, value: Any) -> float:
     """A finite float, or HalfwaveError."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise HalfwaveError(f"{name} must be a real number; got {value!r}") from error
+    number = _any_number(name, value)
     if not np.isfinite(number):
         raise HalfwaveError(f"{name} must be finite; got {number!r}")
+    return number
+
+
+def limit_number(name: str, value: Any) -> float:
+    """A float that may be infinite but not NaN, or HalfwaveError."""
+    number = _any_number(name, value)
+    if np.isnan(number):
+        raise HalfwaveError(f"{name} must be a number or infinite; got nan")
     return number
 
 
@@ -69,9 +78,18 @@ def finite_vector(name: str, values: Any, length: int | None = None) -> Vector:
 def increasing_vector(name: str, values: Any) -> Vector:
     """A finite float64 array of shape (n,) whose entries strictly increase."""
     array = finite_vector(name, values)
-    bad = np.flatnonzero(np.diff(array) <= 0)
+    bad = np.flatnonzero(array[1:] <= array[:-1])
     if bad.size:
         i = int(bad[0]) + 1
         before, here = float(array[i - 1]), float(array[i])
         raise HalfwaveError(f"{name} must strictly increase; got {here!r} after {before!r} at index {i}")
     return array
+
+
+def _any_number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise HalfwaveError(f"{name} must be a real number; got {value!r}") from error

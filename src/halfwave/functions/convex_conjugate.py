@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from halfwave.errors import HalfwaveError
 from halfwave.functions.double_double import DoubleDouble, exact, exact_product
+from halfwave.functions.formula import write_on_interval
+from halfwave.functions.notation import Latex, Plain
 from halfwave.functions.pieces import Pieces, build
 
 if TYPE_CHECKING:
@@ -51,6 +54,27 @@ class ConvexConjugate:
         result = np.where(outside, np.inf, values)
         return float(result) if isinstance(values, float) else result
 
+    def formula(self, variable: str = "p", digits: int | None = None) -> str:
+        """The conjugate in one line, as cases; `digits` significant digits of each number, or all of them.
+
+        >>> from halfwave.functions import absolute
+        >>> absolute().conjugate().formula()
+        '0 if -1 <= p <= 1, inf otherwise'
+        """
+        return write_on_interval(self._finite_part.pieces, Plain(variable, digits), self._domain)
+
+    def latex(self, variable: str = "p", digits: int | None = None) -> str:
+        r"""The same in LaTeX, for mathematics mode.
+
+        >>> from halfwave.functions import absolute
+        >>> print(absolute().conjugate().latex())
+        \begin{cases} 0 & -1 \le p \le 1 \\ \infty & \text{otherwise} \end{cases}
+        """
+        return write_on_interval(self._finite_part.pieces, Latex(variable, digits), self._domain)
+
+    def __str__(self) -> str:
+        return self.formula()
+
     def __repr__(self) -> str:
         return f"ConvexConjugate({self._finite_part!r}, domain={self._domain!r})"
 
@@ -59,8 +83,12 @@ def finite_part(f: Pieces) -> Pieces:
     """The conjugate on its domain: slopes and kinks of a convex f change places.
 
     Where the slope p lies between two neighbouring slopes of f, the maximum over x sits at the kink t
-    between them, and ``f*(p) = p t − f(t)``.
+    between them, and ``f*(p) = p t − f(t)``. A slope that falls is a HalfwaveError.
     """
+    fall = np.flatnonzero(np.diff(f.slopes) < 0)
+    if fall.size:
+        before, after = f.slopes[fall[0] : fall[0] + 2].tolist()
+        raise HalfwaveError(f"conjugate needs slopes that increase; got {after!r} after {before!r}")
     if len(f.kinks) == 0:
         return build(f.kinks, exact([0.0]), -f.intercepts, f.jumps)
     heights: DoubleDouble = exact_product(f.slopes[:-1], f.kinks) + f.intercepts[:-1]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from halfwave.errors import HalfwaveError
 from halfwave.functions.checks import real_array
 from halfwave.functions.double_double import Vector
+from halfwave.functions.evaluation import is_torch_tensor
 from halfwave.functions.pieces import Pieces
 
 _FAR = 40.0  # standard deviations; the density underflows beyond 38.6
@@ -18,8 +19,15 @@ _DEPTH = 40.0  # the exponent falls by this much over the part of a tail that co
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(30)
 
 
-def moment(pieces: Pieces, power: int, mu: npt.ArrayLike, sigma: npt.ArrayLike) -> Any:
-    """``E f(μ + σ Z)^power`` for power 1 or 2, in the broadcast shape of mu and sigma; a float for scalars."""
+def moment(pieces: Pieces, power: int, mu: Any, sigma: Any) -> Any:
+    """``E f(μ + σ Z)^power`` for power 1 or 2, in the broadcast shape of mu and sigma.
+
+    A float for scalars; a tensor that can be differentiated if either of the two is a tensor.
+    """
+    if is_torch_tensor(mu) or is_torch_tensor(sigma):
+        from halfwave.functions.gaussian_tensors import moment_of_tensors  # imports torch
+
+        return moment_of_tensors(pieces, power, mu, sigma)
     mean, deviation = _broadcast(real_array("`mu`", mu), real_array("`sigma`", sigma))
     bad = ~((deviation >= 0) & np.isfinite(deviation))
     if bad.any():

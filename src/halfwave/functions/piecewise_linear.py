@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +16,15 @@ from halfwave.functions.checks import (
     finite_number,
     finite_vector,
     increasing_vector,
+    is_number,
+    limit_number,
     non_negative_number,
     real_array,
 )
 from halfwave.functions.double_double import DoubleDouble, Vector, exact
 from halfwave.functions.evaluation import evaluate
+from halfwave.functions.formula import Style, write
+from halfwave.functions.notation import Latex, Plain
 from halfwave.functions.pieces import (
     Pieces,
     build,
@@ -30,7 +33,7 @@ from halfwave.functions.pieces import (
     without_small_kinks,
     zeros,
 )
-from halfwave.functions.piecewise_quadratic import PiecewiseQuadratic
+from halfwave.functions.piecewise_quadratic import PiecewiseQuadratic, integrate
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +120,7 @@ class PiecewiseLinear:
 
         Returns:
             A float for a number, otherwise the shape, floating dtype and device of `x`. On a tensor that
-            requires gradients the derivative is that of `derivative()`.
+            requires gradients the derivative is that of `derivative()`, except the last slope at NaN.
 
         Raises:
             HalfwaveError: if `x` is complex or not numbers.
@@ -166,18 +169,17 @@ class PiecewiseLinear:
         """The integral of f from a to b, negative area counting negative, and minus that for b < a.
 
         Args:
-            a: lower limit, finite.
-            b: upper limit, finite.
+            a: lower limit, may be ±inf.
+            b: upper limit, may be ±inf.
 
         Raises:
-            HalfwaveError: if a limit is not a finite number.
+            HalfwaveError: if a limit is not a number, or the integral has the form inf − inf.
 
-        >>> from halfwave.functions import absolute
-        >>> absolute().integrate(-1.0, 2.0)
-        2.5
+        >>> from halfwave.functions import absolute, relu
+        >>> absolute().integrate(-1.0, 2.0), relu().integrate(-np.inf, 1.0)
+        (2.5, 0.5)
         """
-        end = finite_number("`b` of integrate", b)
-        return PiecewiseQuadratic(self, finite_number("`a` of integrate", a))(end)
+        return integrate(self, limit_number("`a` of integrate", a), limit_number("`b` of integrate", b))
 
     def roots(self) -> list[float]:
         """Where f is zero, in increasing order; an interval of zeros is reported by its two end points.
@@ -225,10 +227,6 @@ class PiecewiseLinear:
         array([ 1.,  1., inf])
         """
         self._require_continuous("conjugate")
-        fall = np.flatnonzero(np.diff(self.slopes) < 0)
-        if fall.size:
-            before, after = self.slopes[fall[0] : fall[0] + 2].tolist()
-            raise HalfwaveError(f"conjugate needs slopes that increase; got {after!r} after {before!r}")
         inside = from_pieces(convex_conjugate.finite_part(self._pieces))
         return convex_conjugate.ConvexConjugate(inside, (float(self.slopes[0]), float(self.slopes[-1])))
 
@@ -267,15 +265,17 @@ class PiecewiseLinear:
         """
         return -((-self).maximum(-_as_function(other)))
 
-    def gaussian_mean(self, mu: npt.ArrayLike, sigma: npt.ArrayLike) -> Any:
+    def gaussian_mean(self, mu: Any, sigma: Any) -> Any:
         """The mean ``E f(μ + σ Z)`` for a standard normal Z, in closed form.
 
         Args:
-            mu: means, any shape.
+            mu: means, any shape; a number, an array or a torch tensor.
             sigma: standard deviations, any shape that broadcasts with `mu`; finite, not negative.
 
         Returns:
-            The means in the broadcast shape, a float if both are scalars.
+            The means in the broadcast shape, a float if both are numbers. If one is a tensor: a tensor of the
+            promoted dtype, differentiable in both; at σ = 0 by the left slope in mu and by the limit from
+            above in sigma, where jumps do not count.
 
         Raises:
             HalfwaveError: if a `sigma` is negative or not finite.
@@ -286,7 +286,7 @@ class PiecewiseLinear:
         """
         return gaussian.moment(self._pieces, 1, mu, sigma)
 
-    def gaussian_second_moment(self, mu: npt.ArrayLike, sigma: npt.ArrayLike) -> Any:
+    def gaussian_second_moment(self, mu: Any, sigma: Any) -> Any:
         """The second moment ``E f(μ + σ Z)²`` for a standard normal Z; arguments as in `gaussian_mean`.
 
         >>> from halfwave.functions import relu
@@ -311,8 +311,6 @@ class PiecewiseLinear:
         3.0
         """
         begin, end = finite_number("`a` of l2_distance", a), finite_number("`b` of l2_distance", b)
-        if end < begin:
-            raise HalfwaveError(f"`b` of l2_distance must be at least `a`; got a = {begin!r}, b = {end!r}")
         return algebra.norm((self - other)._pieces, begin, end)
 
     def as_relu_sum(self) -> dict[str, Any]:
@@ -336,6 +334,41 @@ class PiecewiseLinear:
             "slope": float(self.slopes[0]),
             "offset": float(self.intercepts[0]),
         }
+
+    def formula(self, variable: str = "x", style: Style = "relu", digits: int | None = None) -> str:
+        """The function in one line, as a sum of relu terms and steps that `parse` reads back, or as cases.
+
+        Args:
+            variable: its name in the text; `parse` knows "x".
+            style: "relu" or "cases".
+            digits: significant digits of each number; as many as needed by default.
+
+        Raises:
+            HalfwaveError: if `style` is neither, or `digits` not a positive whole number.
+
+        >>> from halfwave.functions import absolute, thresholded_relu
+        >>> absolute().formula(), thresholded_relu(1, "keep").formula()
+        ('relu(x) + relu(-x)', 'relu(x - 1) + step(x - 1)')
+        >>> thresholded_relu(1, "keep").formula(style="cases")
+        '0 if x <= 1, x if x > 1'
+        """
+        return write(self._pieces, Plain(variable, digits), style)
+
+    def latex(self, variable: str = "x", style: Style = "cases", digits: int | None = None) -> str:
+        r"""The same in LaTeX, for mathematics mode; arguments and errors as in `formula`.
+
+        >>> from halfwave.functions import rectified_linear
+        >>> print(rectified_linear(1.2, 1.2).latex(style="relu"))
+        \left(1.2 x + 1.2\right)^{+}
+        """
+        return write(self._pieces, Latex(variable, digits), style)
+
+    def _repr_latex_(self) -> str | None:
+        # None sends a notebook back to the repr.
+        return rf"$\displaystyle {self.latex(digits=6)}$" if len(self.kinks) <= _SHOWN else None
+
+    def __str__(self) -> str:
+        return self.formula()
 
     def simplify(self, tolerance: float = 0.0) -> PiecewiseLinear:
         """The function without kinks that matter less than the tolerance, such as (f + g) − g leaves behind.
@@ -399,14 +432,14 @@ class PiecewiseLinear:
         return -self + other
 
     def __mul__(self, factor: float) -> PiecewiseLinear:
-        if not _is_number(factor):
+        if not is_number(factor):
             return NotImplemented
         return from_pieces(algebra.scale(self._pieces, finite_number("a factor of a function", factor)))
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: float) -> PiecewiseLinear:
-        if not _is_number(divisor):
+        if not is_number(divisor):
             return NotImplemented
         number = finite_number("a divisor of a function", divisor)
         if number == 0:
@@ -456,12 +489,8 @@ def _restore(kinks: Vector, slopes: Vector, high: Vector, low: Vector, jumps: Ve
     return from_pieces(build(kinks, exact(slopes), DoubleDouble(high, low), jumps))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0)
-
-
 def _is_function_or_number(value: object) -> bool:
-    return isinstance(value, PiecewiseLinear) or _is_number(value)
+    return isinstance(value, PiecewiseLinear) or is_number(value)
 
 
 def _as_function(value: PiecewiseLinear | float) -> PiecewiseLinear:

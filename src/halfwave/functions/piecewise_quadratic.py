@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from halfwave.errors import HalfwaveError
 from halfwave.functions.checks import finite_number
 from halfwave.functions.double_double import Vector
 from halfwave.functions.evaluation import Table, evaluate
+from halfwave.functions.formula import write_parabolas
+from halfwave.functions.notation import Latex, Plain
 from halfwave.functions.pieces import Pieces
 
 if TYPE_CHECKING:
@@ -71,6 +74,27 @@ class PiecewiseQuadratic:
         """The value at `x`; scalars, arrays and tensors as for `PiecewiseLinear`."""
         return evaluate(self._table, x)
 
+    def formula(self, variable: str = "x", digits: int | None = None) -> str:
+        """The parabolas in one line, as cases; `digits` significant digits of each number, or all of them.
+
+        >>> from halfwave.functions import relu
+        >>> relu().antiderivative().formula()
+        '0 if x <= 0, 0.5*x^2 if x > 0'
+        """
+        return write_parabolas(self._function.pieces, self._table, Plain(variable, digits))
+
+    def latex(self, variable: str = "x", digits: int | None = None) -> str:
+        r"""The same in LaTeX, for mathematics mode.
+
+        >>> from halfwave.functions import relu
+        >>> print(relu().antiderivative().latex("t"))
+        \begin{cases} 0 & t \le 0 \\ 0.5 t^2 & t > 0 \end{cases}
+        """
+        return write_parabolas(self._function.pieces, self._table, Latex(variable, digits))
+
+    def __str__(self) -> str:
+        return self.formula()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PiecewiseQuadratic):
             return NotImplemented
@@ -81,6 +105,21 @@ class PiecewiseQuadratic:
 
     def __repr__(self) -> str:
         return f"PiecewiseQuadratic({self._function!r}, at={self._at!r})"
+
+
+def integrate(f: PiecewiseLinear, a: float, b: float) -> float:
+    """``∫ from a to b of f``, of which either end may be infinite."""
+    if np.isfinite(a):
+        return PiecewiseQuadratic(f, a)(b)
+    if np.isfinite(b):
+        return -PiecewiseQuadratic(f, b)(a) + 0.0  # + 0.0: no −0.0
+    if a == b:
+        return 0.0
+    halves = PiecewiseQuadratic(f, 0.0)
+    right, left = halves(b), halves(a)
+    if np.isinf(right) and right == left:
+        raise HalfwaveError(f"an integral of the form inf - inf has no value; got one from {a!r} to {b!r}")
+    return right - left
 
 
 def _antiderivative_table(f: Pieces, at: float) -> Table:

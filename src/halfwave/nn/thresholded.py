@@ -72,18 +72,22 @@ def thresholded_relu(
     t = finite(threshold, x, "`threshold` of thresholded_relu")
     if out is not None:
         _check_out(out, x, t)
-    if convention is not None:
-        result = _under_convention(x, t, form, convention, _width(bandwidth))
-    elif isinstance(t, Tensor):
-        result = _tensor_threshold(x, t, form, _width(bandwidth))
-    elif exporting_to_onnx():
-        result = _for_export(x, t, form)
-    elif x.dtype.itemsize < 4:
-        result = _narrow(x, t, form)
-    else:
+    fast = convention is None and not isinstance(t, Tensor) and x.dtype.itemsize >= 4
+    if fast and not exporting_to_onnx():
         return _number_threshold(x, t, form, x if inplace else out)
+    # What autograd keeps must not be overwritten.
+    source = x.clone() if inplace else x
+    result = _anyhow(source, t, form, convention, _width(bandwidth))
     target = x if inplace else out
     return result if target is None else target.copy_(result)
+
+
+def _anyhow(x: Tensor, t: Any, form: Form, convention: Convention | str | None, bandwidth: float) -> Tensor:
+    if convention is not None:
+        return _under_convention(x, t, form, convention, bandwidth)
+    if isinstance(t, Tensor):
+        return _tensor_threshold(x, t, form, bandwidth)
+    return _for_export(x, t, form) if exporting_to_onnx() else _narrow(x, t, form)
 
 
 def _check_out(out: Tensor, x: Tensor, t: float | Tensor) -> None:

@@ -14,6 +14,13 @@ from halfwave.plots.comparison import samples as samples
 from halfwave.plots.drelu import density_panel as density_panel
 from halfwave.plots.drelu import drelu_grid as drelu_grid
 from halfwave.plots.drelu import drelu_panels as drelu_panels
+from halfwave.plots.family import family as family
+from halfwave.plots.family import thresholded_forms as thresholded_forms
+from halfwave.plots.functions import antiderivative_panel as antiderivative_panel
+from halfwave.plots.functions import compare as compare
+from halfwave.plots.functions import derivative_panel as derivative_panel
+from halfwave.plots.functions import function as function
+from halfwave.plots.functions import function_panel as function_panel
 from halfwave.plots.gallery import hidden_gallery as hidden_gallery
 from halfwave.plots.likelihood import log_likelihood as log_likelihood
 from halfwave.plots.report import run_report as run_report
@@ -21,19 +28,30 @@ from halfwave.plots.report import write_report as write_report
 from halfwave.plots.responses import hidden_units as hidden_units
 from halfwave.plots.style import save_figure as save_figure
 from halfwave.plots.training import learning_curves as learning_curves
+from halfwave.plots.transfer import mean_at_temperature as mean_at_temperature
+from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
 from halfwave.plots.weights import features as features
 
 __all__ = [
+    "antiderivative_panel",
+    "compare",
     "density_panel",
+    "derivative_panel",
     "drelu_grid",
     "drelu_panels",
+    "family",
     "features",
+    "function",
+    "function_panel",
     "hidden_gallery",
     "hidden_units",
     "learning_curves",
     "log_likelihood",
+    "mean_at_temperature",
     "run_report",
     "samples",
     "save_figure",
+    "thresholded_forms",
+    "unit_mean_and_mode",
     "write_report",
 ]

@@ -10,14 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from halfwave.errors import HalfwaveError
-from halfwave.plots.style import COLOURS, NEUTRAL, new_figure, style
+from halfwave.plots.style import COLOURS, DASHES, NEUTRAL, new_figure, style
 from halfwave.units.drelu import DReLU
 from halfwave.units.histograms import LayerHistograms, drelu_histograms
 
 __all__ = ["density_panel", "drelu_grid", "drelu_panels"]
-
-_DASHES = ("-", (0, (5, 2)), (0, (2, 1.2)), (0, (7, 2, 1.5, 2)))
-"""A line pattern for each curvature pair, so that curves that coincide are seen to."""
 
 
 def drelu_grid(
@@ -124,7 +121,7 @@ def _panel(axes: Axes, histograms: LayerHistograms, layer: DReLU, row: int, colu
     for k, (i, j) in enumerate(_pairs(layer)):
         look = {
             "colour": COLOURS[k % len(COLOURS)],
-            "dashes": _DASHES[k % len(_DASHES)],
+            "dashes": DASHES[k % len(DASHES)],
             "label": _label(layer, i, j),
         }
         density_panel(axes, histograms, (row, column, i, j), **look)
@@ -159,7 +156,7 @@ def _legend(figure: Figure, histograms: LayerHistograms, layer: DReLU) -> None:
             [],
             [],
             color=COLOURS[k % len(COLOURS)],
-            linestyle=_DASHES[k % len(_DASHES)],
+            linestyle=DASHES[k % len(DASHES)],
             label=_label(layer, i, j),
         )
         for k, (i, j) in enumerate(_pairs(layer))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["duration", "factor", "known", "plain", "with_error"]
+__all__ = ["duration", "factor", "known", "plain", "short", "with_error"]
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -24,6 +24,15 @@ def plain(value: float, digits: int = 4) -> str:
         return f"{value:.{digits - 1}e}".replace("-", "−")
     text = f"{value:,.{max(decimals, 0)}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+
+
+def short(value: float) -> str:
+    """A number for a label: at most four significant digits and a real minus sign.
+
+    >>> short(-0.5), short(1234567.0), short(1.0)
+    ('−0.5', '1.235e+06', '1')
+    """
+    return f"{value:.4g}".replace("-", "−")
 
 
 def with_error(value: float, error: float | None) -> str:

@@ -24,6 +24,7 @@ from halfwave.rbm.storage import write_atomically
 
 __all__ = [
     "COLOURS",
+    "DASHES",
     "DATA",
     "MODEL",
     "NEUTRAL",
@@ -44,6 +45,8 @@ NEUTRAL = "#6B7280"
 """Grey: baselines and notes."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 """The palette of Okabe and Ito, which stays distinct under all common colour-vision deficiencies."""
+DASHES = ("-", (0, (5, 2)), (0, (2, 1.2)), (0, (7, 2, 1.5, 2)))
+"""Line patterns, so that curves that coincide are seen to."""
 
 _RULES: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],

@@ -55,5 +55,6 @@ class XReLU(DReLUFamily):
 
 def one_plus_minus_eta(xi: Tensor) -> tuple[Tensor, Tensor]:
     """``1 + η`` and ``1 − η`` for ``η = ξ/(1 + |ξ|)`` without the cancellation of ``1 − |η|``."""
-    total = 1.0 + xi.abs()
-    return (1.0 + 2.0 * xi.clamp(min=0.0)) / total, (1.0 - 2.0 * xi.clamp(max=0.0)) / total
+    # 2ξ⁺ is written as ξ + |ξ|, whose autograd derivative is right at ξ = 0 too.
+    size = xi.abs()
+    return (1.0 + (size + xi)) / (1.0 + size), (1.0 + (size - xi)) / (1.0 + size)
