@@ -24,6 +24,11 @@ def unit() -> hw.units.DReLU:
     return hw.units.DReLU(**{key: torch.tensor([value]).double() for key, value in parameters.items()})
 
 
+def mean_at(layer: hw.units.DReLU, inputs: np.ndarray, temperature: float) -> np.ndarray:
+    """The mean as an activation, which is how a network would use it."""
+    return hw.nn.UnitMean(layer, temperature)(torch.from_numpy(inputs)[:, None])[:, 0].numpy()
+
+
 def mean_by_quadrature(layer: hw.units.DReLU, inputs: np.ndarray, temperature: float) -> np.ndarray:
     """The mean from the density itself, by the trapezoid rule on a fine grid that meets its edge at zero."""
     h = torch.linspace(-60.0, 60.0, 240_001, dtype=torch.float64)[:, None]
@@ -42,7 +47,7 @@ def main() -> None:
     mode = layer.mode_function(0)
     print(f"mode: kinks at {mode.kinks.tolist()}, slopes {mode.slopes.tolist()}")
     for temperature in TEMPERATURES:
-        mean = hw.plots.mean_at_temperature(layer, inputs, temperature, 0)
+        mean = mean_at(layer, inputs, temperature)
         exact = mean_by_quadrature(layer, inputs, temperature)
         np.testing.assert_allclose(mean, exact, rtol=1e-6, atol=1e-6)
         print(
@@ -52,7 +57,7 @@ def main() -> None:
 
     # at a threshold the cold unit is half a normal distribution of variance t/γ: its mean is √(2t/πγ)
     for temperature in (1e-2, 1e-4, 1e-6):
-        mean = hw.plots.mean_at_temperature(layer, np.array([2.0]), temperature, 0)[0]
+        mean = mean_at(layer, np.array([2.0]), temperature)[0]
         law = np.sqrt(2.0 * temperature / np.pi)
         print(f"temperature {temperature:g}: mean at I = θ⁺ {mean:.6f}, √(2t/πγ⁺) = {law:.6f}")
     np.testing.assert_allclose(mean, law, rtol=1e-3)

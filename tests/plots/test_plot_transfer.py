@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from halfwave import HalfwaveError
-from halfwave.plots import mean_at_temperature, unit_mean_and_mode
+from halfwave.nn import UnitMean
+from halfwave.plots import unit_mean_and_mode
 from halfwave.units import Binary, DReLU, Gaussian, ReLU
 
 
@@ -28,6 +29,11 @@ UNITS = {
 }
 
 
+def mean_at_temperature(unit, inputs: np.ndarray, temperature: float) -> np.ndarray:
+    wide = type(unit).from_parameters({key: value.double() for key, value in unit.named_parameters()})
+    return UnitMean(wide, temperature)(torch.from_numpy(inputs)[:, None])[:, 0].numpy()
+
+
 def by_quadrature(unit, inputs: np.ndarray, temperature: float) -> np.ndarray:
     """∫ h exp((I h − U(h))/t) dh / ∫ exp(…) dh on a fine grid; a ReLU unit lives on h ≥ 0."""
     unit = type(unit).from_parameters({key: value.double() for key, value in unit.named_parameters()})
@@ -43,7 +49,7 @@ def by_quadrature(unit, inputs: np.ndarray, temperature: float) -> np.ndarray:
 @pytest.mark.parametrize("temperature", [4.0, 1.0, 0.1])
 def test_means_are_those_of_the_density(name, temperature):
     inputs = np.linspace(-4.0, 5.0, 13)
-    mean = mean_at_temperature(UNITS[name], inputs, temperature, 0)
+    mean = mean_at_temperature(UNITS[name], inputs, temperature)
     np.testing.assert_allclose(mean, by_quadrature(UNITS[name], inputs, temperature), rtol=2e-6, atol=2e-6)
 
 
@@ -53,8 +59,7 @@ def test_cold_means_are_the_mode(name):
     inputs = np.linspace(-4.0, 5.0, 90)
     inputs = inputs[np.abs(inputs[:, None] - mode.kinks).min(1, initial=np.inf) > 0.05]
     gaps = [
-        np.abs(mean_at_temperature(UNITS[name], inputs, t, 0) - mode(inputs)).max()
-        for t in (1e-2, 1e-4, 1e-6)
+        np.abs(mean_at_temperature(UNITS[name], inputs, t) - mode(inputs)).max() for t in (1e-2, 1e-4, 1e-6)
     ]
     assert gaps[2] < 1e-3
     assert gaps[0] + 1e-12 >= gaps[1] >= gaps[2] - 1e-12
@@ -70,7 +75,7 @@ def test_curves_are_the_means_and_the_mode(name):
     np.testing.assert_allclose(corners[[0, -1], 1], mode(corners[[0, -1], 0]), rtol=1e-14)
     for temperature in (2.0, 0.1):
         x, y = lines[f"mean at temperature {temperature:g}"].get_data()
-        np.testing.assert_array_equal(y, mean_at_temperature(unit, x, temperature, 0))
+        np.testing.assert_array_equal(y, mean_at_temperature(unit, x, temperature))
         low, high = axes.get_ylim()
         assert low < y.min() <= y.max() < high
     labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
@@ -99,10 +104,6 @@ def test_one_unit_of_a_layer_is_chosen_by_its_index():
         (lambda: unit_mean_and_mode(DReLU(1), ()), "at least one temperature; got none"),
         (lambda: unit_mean_and_mode(DReLU(1), index=3), "must name one unit"),
         (lambda: unit_mean_and_mode(DReLU(1), x_range=(1.0, 0.0)), "lower one first"),
-        (
-            lambda: mean_at_temperature(Binary(1), np.zeros(1), 1.0, 0),
-            "relatives, ReLU and Gaussian; got Binary",
-        ),
     ],
 )
 def test_bad_input_is_refused(call, words):

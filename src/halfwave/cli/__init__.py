@@ -44,8 +44,10 @@ def _options(
     """Rectified units: train, evaluate, sample and look at restricted Boltzmann machines with dReLU units."""
 
 
-for _command in (train, evaluate, sample, show, plot):
+for _command in (train, evaluate, sample, show):
     app.command()(_command)
+# An expression may begin with a minus sign, which is not the beginning of an option.
+app.command(context_settings={"ignore_unknown_options": True})(plot)
 
 
 def main(arguments: list[str] | None = None) -> None:

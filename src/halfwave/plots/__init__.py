@@ -28,7 +28,6 @@ from halfwave.plots.report import write_report as write_report
 from halfwave.plots.responses import hidden_units as hidden_units
 from halfwave.plots.style import save_figure as save_figure
 from halfwave.plots.training import learning_curves as learning_curves
-from halfwave.plots.transfer import mean_at_temperature as mean_at_temperature
 from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
 from halfwave.plots.weights import features as features
 
@@ -47,7 +46,6 @@ __all__ = [
     "hidden_units",
     "learning_curves",
     "log_likelihood",
-    "mean_at_temperature",
     "run_report",
     "samples",
     "save_figure",

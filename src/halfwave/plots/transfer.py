@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from halfwave.errors import HalfwaveError
 from halfwave.functions import PiecewiseLinear
+from halfwave.nn import UnitMean
 from halfwave.plots.numerals import short
 from halfwave.plots.piecewise import (
     Range,
@@ -22,10 +23,9 @@ from halfwave.plots.piecewise import (
     fit_height,
 )
 from halfwave.plots.style import new_figure, style
-from halfwave.units import DReLU, Gaussian, ReLU, Unit
-from halfwave.units.conversions import Convertible
+from halfwave.units import Unit
 
-__all__ = ["mean_at_temperature", "unit_mean_and_mode"]
+__all__ = ["unit_mean_and_mode"]
 
 _POINTS = 401
 _SYMBOLS = {
@@ -64,6 +64,7 @@ def unit_mean_and_mode(
         HalfwaveError: if the unit has no piecewise-linear mode, a temperature is not a positive number, or the
             range is not two increasing finite numbers.
 
+    >>> from halfwave.units import DReLU
     >>> unit = DReLU(theta_pos=torch.tensor([1.0]), theta_neg=torch.tensor([-1.0]),
     ...              gamma_pos=torch.tensor([1.0]), gamma_neg=torch.tensor([2.0]))
     >>> [line.get_label() for line in unit_mean_and_mode(unit, (1.0, 0.1)).axes[0].lines[:1]]
@@ -74,7 +75,7 @@ def unit_mean_and_mode(
     falling = sorted(_checked(temperatures), reverse=True)
     ends = check_range(_default(mode, falling) if x_range is None else x_range, [mode])
     inputs = np.linspace(*ends, _POINTS)
-    means = [mean_at_temperature(unit, inputs, temperature, place) for temperature in falling]
+    means = [_mean(unit, inputs, temperature, place) for temperature in falling]
     colours = matplotlib.colormaps["plasma"](np.linspace(0.82, 0.08, len(falling)))
     with style():
         figure = new_figure(
@@ -93,41 +94,11 @@ def unit_mean_and_mode(
 
 
 @torch.no_grad()
-def mean_at_temperature(
-    unit: Unit, inputs: Vector, temperature: float, index: int | tuple[int, ...] = ()
-) -> Vector:
-    """The mean of one unit under the density ``exp((I h − U(h)) / t)``, in double precision.
-
-    U is linear in thresholds and curvatures, so that this is the mean of a unit with all of them divided by t, at
-    the input ``I / t``.
-
-    Args:
-        unit: as in `unit_mean_and_mode`.
-        inputs: I, ``(n,)``.
-        temperature: t, positive.
-        index: of the unit in the layer.
-
-    Returns:
-        The means ``(n,)``.
-
-    Raises:
-        HalfwaveError: if the unit is of another type or the temperature is not a positive number.
-
-    >>> mean_at_temperature(Gaussian(1), np.array([-1.0, 2.0]), 0.5, 0).tolist()
-    [-1.0, 2.0]
-    """
-    (t,) = _checked([temperature])
+def _mean(unit: Unit, inputs: Vector, temperature: float, index: int | tuple[int, ...]) -> Vector:
+    """The mean of one unit of the layer at the inputs (n,), in double precision."""
     place = unit.check_index(index)
-    linear = unit if isinstance(unit, (DReLU, ReLU, Gaussian)) else _as_drelu(unit)
-    parameters = {key: (value[place].double() / t).reshape(1) for key, value in linear.named_parameters()}
-    cold = type(linear).from_parameters(parameters)
-    return cold.mean_from_inputs(torch.from_numpy(inputs / t)[:, None])[:, 0].numpy()
-
-
-def _as_drelu(unit: Unit) -> DReLU:
-    if not isinstance(unit, Convertible):
-        raise HalfwaveError(f"a temperature is for DReLU, its relatives, ReLU and Gaussian; got {unit.name}")
-    return unit.to_drelu()
+    one = type(unit).from_parameters({k: v[place].double().reshape(1) for k, v in unit.named_parameters()})
+    return UnitMean(one, temperature=temperature)(torch.from_numpy(inputs)[:, None])[:, 0].numpy()
 
 
 def _checked(temperatures: Sequence[float]) -> list[float]:
