@@ -7,9 +7,14 @@ import sys
 
 import drelu_sampling
 import pcd_update
+import thresholded_relu
 import torch
 
-BENCHMARKS = {"drelu_sampling": drelu_sampling.main, "pcd_update": pcd_update.main}
+BENCHMARKS = {
+    "drelu_sampling": drelu_sampling.main,
+    "pcd_update": pcd_update.main,
+    "thresholded_relu": thresholded_relu.main,
+}
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ __all__ = ["exporting_to_onnx", "standard_thresholded_relu"]
 
 def exporting_to_onnx() -> bool:
     """Whether the call is being recorded by ``torch.onnx.export``."""
-    return torch.onnx.is_in_onnx_export()
+    # The first question is cheap; the second takes a microsecond, and loads the exporter when first asked.
+    return torch.compiler.is_compiling() and torch.onnx.is_in_onnx_export()
 
 
 def standard_thresholded_relu(x: Tensor, threshold: float, convention: Convention) -> Tensor | None:

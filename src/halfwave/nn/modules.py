@@ -11,8 +11,9 @@ from halfwave.errors import HalfwaveError
 from halfwave.nn import elementwise
 from halfwave.nn.convention import Convention
 from halfwave.nn.conventional import Form
+from halfwave.nn.export import exporting_to_onnx
 from halfwave.nn.module import NON_NEGATIVE, POSITIVE, Activation, ChannelOptions
-from halfwave.nn.thresholded import FORMS, thresholded_relu
+from halfwave.nn.thresholded import FORMS, WIDE, number_threshold, thresholded_relu
 
 __all__ = [
     "ClippedReLU",
@@ -99,6 +100,15 @@ tutorials |
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
+        threshold: float | Tensor = self.threshold  # pyright: ignore[reportAssignmentType]
+        if (
+            type(threshold) is float
+            and self.convention is None
+            and x.dtype in WIDE
+            and not exporting_to_onnx()
+        ):
+            # what the general form below does in this case, without the microseconds of its checks
+            return number_threshold(x, threshold, self.form, x if self.inplace else None)
         return thresholded_relu(
             x,
             self.laid("threshold", x),

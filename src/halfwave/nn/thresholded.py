@@ -19,10 +19,13 @@ from halfwave.nn.conventional import Form, conventional_relu, threshold_slope
 from halfwave.nn.export import exporting_to_onnx, standard_thresholded_relu
 from halfwave.nn.parameters import check_input, finite, rule, sum_to_shape, work_dtype
 
-__all__ = ["FORMS", "thresholded_relu"]
+__all__ = ["FORMS", "WIDE", "number_threshold", "thresholded_relu"]
 
 FORMS = ("subtract", "keep", "floor")
 """The three functions that carry the name thresholded ReLU."""
+
+WIDE = (torch.float32, torch.float64)
+"""Dtypes in which the number path computes; narrower ones are widened first."""
 
 
 def thresholded_relu(
@@ -72,9 +75,9 @@ def thresholded_relu(
     t = finite(threshold, x, "`threshold` of thresholded_relu")
     if out is not None:
         _check_out(out, x, t)
-    fast = convention is None and not isinstance(t, Tensor) and x.dtype.itemsize >= 4
+    fast = convention is None and not isinstance(t, Tensor) and x.dtype in WIDE
     if fast and not exporting_to_onnx():
-        return _number_threshold(x, t, form, x if inplace else out)
+        return number_threshold(x, t, form, x if inplace else out)
     # What autograd keeps must not be overwritten.
     source = x.clone() if inplace else x
     result = _anyhow(source, t, form, convention, _width(bandwidth))
@@ -117,7 +120,8 @@ def _under_convention(
     return conventional_relu(x, t, form, rules, bandwidth)
 
 
-def _number_threshold(x: Tensor, t: float, form: Form, target: Tensor | None) -> Tensor:
+def number_threshold(x: Tensor, t: float, form: Form, target: Tensor | None) -> Tensor:
+    """The form for a finite number t, without checks: into ``target``, which may be ``x``, or a new tensor."""
     if form == "subtract":
         # The difference is a fresh tensor: rectified in place it costs no second allocation.
         if target is x:
@@ -129,7 +133,7 @@ def _number_threshold(x: Tensor, t: float, form: Form, target: Tensor | None) ->
     if target is not None:
         return torch.ops.aten.threshold.out(x, t, below, out=target)
     if (form == "keep" and t < 0) or not (torch.is_grad_enabled() and x.requires_grad):
-        return F.threshold(x, t, below)
+        return torch.threshold(x, t, below)
     return _output_tells(x, t, below)
 
 
@@ -138,7 +142,7 @@ def _narrow(x: Tensor, t: float, form: Form) -> Tensor:
     if form == "subtract":
         return torch.sub(x.to(torch.float32), t).relu_().to(x.dtype)
     if form == "keep" and x.dtype.itemsize == 2:
-        return _number_threshold(x, t, form, None)
+        return number_threshold(x, t, form, None)
     return F.threshold(x.to(torch.float32), t, 0.0 if form == "keep" else t).to(x.dtype)
 
 
