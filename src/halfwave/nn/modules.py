@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -100,7 +100,7 @@ tutorials |
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
-        threshold: float | Tensor = self.threshold  # pyright: ignore[reportAssignmentType]
+        threshold: Any = self.threshold
         if (
             type(threshold) is float
             and self.convention is None

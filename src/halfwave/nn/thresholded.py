@@ -72,7 +72,7 @@ def thresholded_relu(
     check_input(x, "thresholded_relu")
     if form not in FORMS:
         raise HalfwaveError(f'`form` of thresholded_relu must be "subtract", "keep" or "floor"; got {form!r}')
-    t = finite(threshold, x, "`threshold` of thresholded_relu")
+    t: Any = finite(threshold, x, "`threshold` of thresholded_relu")
     if out is not None:
         _check_out(out, x, t)
     fast = convention is None and not isinstance(t, Tensor) and x.dtype in WIDE
