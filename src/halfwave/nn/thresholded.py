@@ -72,12 +72,12 @@ def thresholded_relu(
     check_input(x, "thresholded_relu")
     if form not in FORMS:
         raise HalfwaveError(f'`form` of thresholded_relu must be "subtract", "keep" or "floor"; got {form!r}')
-    t: Any = finite(threshold, x, "`threshold` of thresholded_relu")
+    t = finite(threshold, x, "`threshold` of thresholded_relu")
     if out is not None:
         _check_out(out, x, t)
     fast = convention is None and not isinstance(t, Tensor) and x.dtype in WIDE
     if fast and not exporting_to_onnx():
-        return number_threshold(x, t, form, x if inplace else out)
+        return number_threshold(x, t, form, x if inplace else out)  # pyright: ignore[reportArgumentType]
     # What autograd keeps must not be overwritten.
     source = x.clone() if inplace else x
     result = _anyhow(source, t, form, convention, _width(bandwidth))
