@@ -5,7 +5,8 @@ NumPy and scikit-learn only: this room does not import torch.
 
 from __future__ import annotations
 
+from halfwave.datasets.columns import load_columns
 from halfwave.datasets.dataset import Dataset
 from halfwave.datasets.loading import apply, load
 
-__all__ = ["Dataset", "apply", "load"]
+__all__ = ["Dataset", "apply", "load", "load_columns"]
