@@ -223,3 +223,18 @@ def test_a_function_without_kinks():
     line = PiecewiseLinear([], [2.0], [1.0])
     np.testing.assert_array_equal(line(np.array([-1.0, 0.0, np.inf])), [-1.0, 1.0, np.inf])
     assert line(torch.tensor(3.0)).item() == 7.0
+
+
+def test_what_is_no_number_or_function_is_one_sentence():
+    import torch
+
+    f = hf.relu()
+    for call, words in (
+        (lambda: f.compose("a"), "must be a real number; got 'a'"),
+        (lambda: f.l2_distance("a", 0, 1), "must be a real number; got 'a'"),
+        (lambda: f(10**400), "must fit in a float; got an integer of 1329 bits"),
+        (lambda: f.curve(torch.ones(2, requires_grad=True)), "must be numbers"),
+    ):
+        with pytest.raises(HalfwaveError, match=words):
+            call()
+    assert f.compose(3).slopes.tolist() == [0.0]

@@ -117,13 +117,7 @@ def _picture(name: str, x_range: tuple[float, float] | None, samples: int, seed:
 def _parsed(expression: str) -> PiecewiseLinear:
     """The function; or the error on its own lines, since the caret must stay below its place."""
     from halfwave.functions import parse
-    from halfwave.functions.expression_names import KNOWN
 
-    if re.fullmatch(r"[A-Za-z_]\w+", expression) and expression not in KNOWN:
-        known = ", ".join(_PICTURES)
-        raise HalfwaveError(
-            f"unknown figure {expression!r}; known are {known}, and functions: {', '.join(KNOWN)}"
-        )
     try:
         return parse(expression)
     except HalfwaveError as error:

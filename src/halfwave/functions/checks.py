@@ -53,7 +53,7 @@ def real_array(name: str, values: Any) -> npt.NDArray[Any]:
     """A NumPy array of a floating dtype: floats keep theirs, integers and booleans become float64."""
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise HalfwaveError(f"{name} must be numbers; got {values!r}") from error
     if array.size == 0 and array.dtype == object:
         array = array.astype(np.float64)

@@ -32,7 +32,11 @@ class Table:
 def evaluate(table: Table, x: Any) -> Any:
     """The piecewise polynomial at `x`, in the kind, shape and floating dtype of `x`."""
     if isinstance(x, (int, float)):
-        return float(_on_array(table, np.asarray(x, dtype=np.float64)))
+        try:
+            number = float(x)
+        except OverflowError:
+            raise HalfwaveError(f"`x` must fit in a float; got an integer of {x.bit_length()} bits") from None
+        return float(_on_array(table, np.asarray(number)))
     if is_torch_tensor(x):
         return _on_tensor(table, x)
     values = _on_array(table, real_array("`x`", x))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from halfwave.errors import HalfwaveError
 
-LONGEST = 10_000  # characters that an expression may have
+LONGEST = 100_000  # characters that an expression may have
 _SHOWN = 72  # characters of it that an error repeats
 
 _WORD = re.compile(

@@ -43,7 +43,7 @@ def parse(text: str) -> PiecewiseLinear:
     limit, as in `PiecewiseLinear.compose`.
 
     Args:
-        text: the expression, at most 10,000 characters, 50 nested brackets and 1000 kinks.
+        text: the expression, at most 100,000 characters, 50 nested brackets and 1000 kinks.
 
     Raises:
         HalfwaveError: if the text is no such expression; below the sentence the message repeats the

@@ -245,7 +245,7 @@ class PiecewiseLinear:
         >>> relu().compose(-absolute() + 1).kinks
         array([-1.,  0.,  1.])
         """
-        return from_pieces(algebra.compose(self._pieces, inner._pieces))
+        return from_pieces(algebra.compose(self._pieces, _as_function(inner)._pieces))
 
     def maximum(self, other: PiecewiseLinear | float) -> PiecewiseLinear:
         """The pointwise maximum ``x ↦ max(f(x), other(x))`` with a function or a number.
@@ -311,7 +311,7 @@ class PiecewiseLinear:
         3.0
         """
         begin, end = finite_number("`a` of l2_distance", a), finite_number("`b` of l2_distance", b)
-        return algebra.norm((self - other)._pieces, begin, end)
+        return algebra.norm((self - _as_function(other))._pieces, begin, end)
 
     def as_relu_sum(self) -> dict[str, Any]:
         """The same function as a sum ``Σ_k weights[k] (slopes[k] x + intercepts[k])⁺ + slope x + offset``.

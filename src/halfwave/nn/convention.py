@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_type_hints
 
 from halfwave.errors import HalfwaveError
 
-__all__ = ["CONVENTIONS", "Convention"]
+__all__ = ["CONVENTIONS", "Convention", "as_convention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,11 @@ class Convention:
         raise HalfwaveError(
             f"a convention is a Convention or one of {', '.join(map(repr, CONVENTIONS))}; got {name!r}{hint}"
         )
+
+
+def as_convention(convention: Convention | str) -> Convention:
+    """A convention, or the preset of this name; anything else is a `HalfwaveError`."""
+    return convention if isinstance(convention, Convention) else Convention.preset(convention)
 
 
 CONVENTIONS = {

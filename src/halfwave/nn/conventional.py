@@ -26,8 +26,11 @@ def conventional_relu(
 
 
 def _refuse_negative(threshold: Any, convention: Convention) -> None:
-    if convention.negative == "refuse" and not isinstance(threshold, Tensor) and threshold < 0:
-        raise HalfwaveError(f"`threshold` must not be negative under this convention; got {threshold!r}")
+    if convention.negative == "allow" or torch.compiler.is_compiling():
+        return
+    lowest = float(threshold.min()) if isinstance(threshold, Tensor) else threshold
+    if lowest < 0:
+        raise HalfwaveError(f"`threshold` must not be negative under this convention; got {lowest!r}")
 
 
 def rounded_threshold(x: Tensor, threshold: Any, convention: Convention) -> Tensor:

@@ -2,7 +2,10 @@
 
 All keep the shape and dtype of the input, compute in float32 at least, give NaN for NaN and the limits at ±inf, and
 are compositions of differentiable operations, so that every transform of torch works on them. Where slopes change,
-the derivative is the one of the left piece, as in `halfwave.functions`.
+the derivative is the one of the left piece, as in `halfwave.functions`, with one exception: `rectified_linear` of
+negative slope has 0 at its kink, as the chain rule through ReLU gives it.
+
+Rules for parameters are checked for numbers; the elements of tensors are not read.
 """
 
 from __future__ import annotations
@@ -87,8 +90,12 @@ def relu_sum(
     tensor([0.5000, 1.0000, 0.5000, 0.0000])
     """
     check_input(x, "relu_sum")
-    weights = torch.ones_like(slopes) if weights is None else weights
+    if weights is None and isinstance(slopes, Tensor):
+        weights = torch.ones_like(slopes)
     vectors = {"slopes": slopes, "intercepts": intercepts, "weights": weights}
+    for name, vector in vectors.items():
+        if not isinstance(vector, Tensor):
+            raise HalfwaveError(f"`{name}` of relu_sum must be a torch tensor; got {type(vector).__name__}")
     if slopes.ndim != 1 or any(vector.shape != slopes.shape for vector in vectors.values()):
         shapes = ", ".join(f"{name} {tuple(vector.shape)}" for name, vector in vectors.items())
         raise HalfwaveError(f"slopes, intercepts and weights of relu_sum must be (terms,); got {shapes}")
@@ -117,10 +124,11 @@ def leaky_relu(x: Tensor, slope: float | Tensor = 0.01) -> Tensor:
     if isinstance(a, Tensor):
         wide = to_work(x)
         return (F.relu(wide) + scaled(a, _negative_part(wide))).to(x.dtype)
+    if a == 0:  # F.leaky_relu multiplies −inf by a slope of zero
+        return F.relu(to_work(x)).to(x.dtype)
     if exporting_to_onnx() and x.dtype == torch.float64:  # LeakyRelu holds its slope in 32 bits
         return F.relu(x) + _negative_part(x) * torch.tensor(a, dtype=x.dtype)
-    # F.leaky_relu multiplies −inf by a slope of zero.
-    return F.relu(x) if a == 0 else F.leaky_relu(x, a)
+    return F.leaky_relu(x, a) if x.dtype.itemsize > 1 else F.leaky_relu(to_work(x), a).to(x.dtype)
 
 
 def clipped_relu(x: Tensor, ceiling: float | Tensor = 6.0) -> Tensor:
@@ -262,6 +270,8 @@ def two_sided_relu(
         return both.to(x.dtype)
     # Between the thresholds of a double well both sides are active: the deeper one remains, the negative on a tie.
     overlap = (t_pos > 0) & (t_neg <= 0)
+    # Infinite inputs are never between the thresholds; the branch not taken must not see them in backward.
+    t_pos, t_neg = (torch.where(overlap, t, torch.zeros_like(t)) for t in (t_pos, t_neg))
     right = t_pos * _root(curve_neg) > -t_neg * _root(curve_pos)
     deeper = torch.where(right, t_pos / curve_pos, t_neg / curve_neg)
     return torch.where(overlap, deeper, both).to(x.dtype)

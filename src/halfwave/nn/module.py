@@ -71,8 +71,12 @@ class Activation(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        if num_channels is not None and (not isinstance(num_channels, Integral) or num_channels < 1):
+        if num_channels is not None and (
+            isinstance(num_channels, bool) or not isinstance(num_channels, Integral) or num_channels < 1
+        ):
             raise HalfwaveError(f"`num_channels` must be a positive integer; got {num_channels!r}")
+        if dtype is not None and not dtype.is_floating_point:
+            raise HalfwaveError(f"`dtype` of {type(self).__name__} must be a floating dtype; got {dtype}")
         if not isinstance(channel_dim, Integral):
             raise HalfwaveError(f"`channel_dim` must be an integer; got {channel_dim!r}")
         self.num_channels = num_channels
@@ -109,6 +113,11 @@ class Activation(nn.Module):
             if isinstance(value, Tensor)
             else value
         )
+
+    def size(self, name: str, x: Tensor) -> Any:
+        """The same for a parameter that may not be negative: a learnt one counts by its size."""
+        value = self.laid(name, x)
+        return value.abs() if self.learnable else value
 
     def extra_repr(self) -> str:
         described = [f"{name}={_described(getattr(self, name))}" for name in self.parameter_names]

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
+from halfwave.functions.checks import positive_number
 from halfwave.nn import elementwise
-from halfwave.nn.convention import Convention
+from halfwave.nn.convention import Convention, as_convention
 from halfwave.nn.conventional import Form
 from halfwave.nn.export import exporting_to_onnx
 from halfwave.nn.module import NON_NEGATIVE, POSITIVE, Activation, ChannelOptions
@@ -24,6 +25,8 @@ __all__ = [
     "SoftThreshold",
     "ThresholdedReLU",
 ]
+
+_LARGEST = torch.finfo(torch.float32).max
 
 
 class ThresholdedReLU(Activation):
@@ -43,7 +46,8 @@ tutorials |
     Ours: NaN gives NaN, ±inf behave as limits, the derivative at T is 0 and looks at the input, so that it is right
     for negative T as well. For other systems' behaviour at these points see `Convention`.
 
-    For ``T ≥ 0`` (and always in the forms "subtract" and "floor") only the output is kept for backward, as in ReLU.
+    For a number ``T ≥ 0`` (and any number in the forms "subtract" and "floor") only the output is kept for backward,
+    as in ReLU; a tensor T in form "keep", a convention, and form "floor" in half precision keep more.
 
     Args:
         threshold: T, a finite number, or a tensor: one value a channel, or any shape that broadcasts.
@@ -82,7 +86,7 @@ tutorials |
         inplace: bool = False,
         **options: Unpack[ChannelOptions],
     ) -> None:
-        rules = Convention.preset(convention) if isinstance(convention, str) else convention
+        rules = None if convention is None else as_convention(convention)
         refuses = rules is not None and rules.negative == "refuse"
         super().__init__(
             {"threshold": threshold}, {"threshold": NON_NEGATIVE} if refuses else None, **options
@@ -91,11 +95,9 @@ tutorials |
             raise HalfwaveError(
                 f'`form` of ThresholdedReLU must be "subtract", "keep" or "floor"; got {form!r}'
             )
-        if not bandwidth > 0:
-            raise HalfwaveError(f"`bandwidth` of ThresholdedReLU must be positive; got {bandwidth!r}")
         self.form: Form = form
         self.convention = rules
-        self.bandwidth = float(bandwidth)
+        self.bandwidth = positive_number("`bandwidth` of ThresholdedReLU", bandwidth)
         self.inplace = bool(inplace)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,6 +105,7 @@ tutorials |
         threshold: Any = self.threshold
         if (
             type(threshold) is float
+            and -_LARGEST <= threshold <= _LARGEST
             and self.convention is None
             and x.dtype in WIDE
             and not exporting_to_onnx()
@@ -178,7 +181,7 @@ class ClippedReLU(Activation):
     """The clipped rectifier ``min(max(0, x), c)``, ReLU6 for c = 6.
 
     Args:
-        ceiling: c, a positive number or a tensor.
+        ceiling: c, a positive number or a tensor; a learnt one counts by its size, |c|.
         options: as of `Activation`: num_channels, channel_dim, learnable, dtype, device.
 
     Raises:
@@ -193,7 +196,7 @@ class ClippedReLU(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
-        return elementwise.clipped_relu(x, self.laid("ceiling", x))
+        return elementwise.clipped_relu(x, self.size("ceiling", x))
 
 
 class HardTanh(Activation):
@@ -227,7 +230,7 @@ class SoftThreshold(Activation):
     """Soft thresholding ``sign(x) (|x| − λ)⁺``.
 
     Args:
-        threshold: λ, not negative, a number or a tensor.
+        threshold: λ, not negative, a number or a tensor; a learnt one counts by its size, |λ|.
         options: as of `Activation`: num_channels, channel_dim, learnable, dtype, device.
 
     Raises:
@@ -242,14 +245,14 @@ class SoftThreshold(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
-        return elementwise.soft_threshold(x, self.laid("threshold", x))
+        return elementwise.soft_threshold(x, self.size("threshold", x))
 
 
 class HardThreshold(Activation):
     """Hard thresholding: ``x`` where |x| > λ, 0 between; a learnt λ has the straight-through derivative.
 
     Args:
-        threshold: λ, not negative, a number or a tensor.
+        threshold: λ, not negative, a number or a tensor; a learnt one counts by its size, |λ|.
         bandwidth: ε of the straight-through derivative, see `ThresholdedReLU`; positive.
         options: as of `Activation`: num_channels, channel_dim, learnable, dtype, device.
 
@@ -264,10 +267,8 @@ class HardThreshold(Activation):
         self, threshold: float | Tensor = 0.5, *, bandwidth: float = 0.1, **options: Unpack[ChannelOptions]
     ) -> None:
         super().__init__({"threshold": threshold}, {"threshold": NON_NEGATIVE}, **options)
-        if not bandwidth > 0:
-            raise HalfwaveError(f"`bandwidth` of HardThreshold must be positive; got {bandwidth!r}")
-        self.bandwidth = float(bandwidth)
+        self.bandwidth = positive_number("`bandwidth` of HardThreshold", bandwidth)
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
-        return elementwise.hard_threshold(x, self.laid("threshold", x), bandwidth=self.bandwidth)
+        return elementwise.hard_threshold(x, self.size("threshold", x), bandwidth=self.bandwidth)

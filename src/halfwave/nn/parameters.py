@@ -50,16 +50,20 @@ def finite(
 
     Numbers are checked against the rule; the elements of tensors are not read, which would wait for a GPU.
     """
+    if torch.compiler.is_compiling():  # values and shapes may be symbols, of which nothing can be asked
+        return value.to(work_dtype(x)) if isinstance(value, Tensor) else value
     if isinstance(value, Tensor):
         _check_shape(value, x, name)
         return value.to(work_dtype(x))
-    if isinstance(value, bool) or not isinstance(value, (Real, torch.SymFloat)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise HalfwaveError(f"{name} must be a number or a tensor; got {value!r}")
     if not math.isfinite(value):
         raise HalfwaveError(f"{name} must be finite; got {value!r}")
     if rule is not None and not rule(float(value)):
         raise HalfwaveError(f"{name} must be {words}; got {value!r}")
-    return value if isinstance(value, torch.SymFloat) else float(value)
+    if abs(float(value)) > torch.finfo(work_dtype(x)).max:
+        raise HalfwaveError(f"{name} must be finite in {work_dtype(x)}; got {value!r}")
+    return float(value)
 
 
 def _check_shape(value: Tensor, x: Tensor, name: str) -> None:
@@ -134,7 +138,11 @@ class _Scaled(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
         factor, z = ctx.saved_tensors
         (gradient,) = gradients
-        to_factor = sum_to_shape(gradient * z, factor) if ctx.needs_input_grad[0] else None
+        to_factor = None
+        if ctx.needs_input_grad[0]:
+            # nothing comes back from where nothing went on, not even from an infinite input
+            terms = torch.where(gradient == 0, torch.zeros_like(z), gradient * z)
+            to_factor = sum_to_shape(terms, factor)
         return to_factor, gradient * factor if ctx.needs_input_grad[1] else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,19 +43,17 @@ class PiecewiseLinearActivation(nn.Module):
                 f"PiecewiseLinearActivation takes a PiecewiseLinear; got {type(function).__name__}"
             )
         self.function = function
-        kinks = function.kinks
-        at = kinks if len(kinks) else np.zeros(1)
-        left = np.asarray(function(at))
-        right = left + function.jumps if len(kinks) else left[:0]
-        # Each piece starts from the kink on its left, the first from the one on its right.
+        pieces = function.pieces
+        # Each line is written about its own zero, so that small values keep their digits.
         tables = {
-            "kinks": kinks,
-            "anchors": np.concatenate((at[:1], kinks)),
-            "values": np.concatenate((left[:1], right)),
-            "slopes": function.slopes,
+            "kinks": pieces.kinks,
+            "anchors": pieces.anchors,
+            "values": pieces.values,
+            "slopes": pieces.slopes,
         }
         for name, table in tables.items():
-            self.register_buffer(name, torch.tensor(table.tolist(), dtype=torch.float64))
+            # The function is the state; the tables only follow the module to its device.
+            self.register_buffer(name, torch.tensor(table.tolist(), dtype=torch.float64), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """f of every element, of the same shape and dtype."""
@@ -65,7 +62,9 @@ class PiecewiseLinearActivation(nn.Module):
         kinks, anchors, values, slopes = (
             table.to(wide.dtype) for table in (self.kinks, self.anchors, self.values, self.slopes)
         )
-        if exporting_to_onnx():  # ONNX has no search in a sorted list
+        if len(self.function.kinks) == 0:
+            piece = torch.zeros_like(wide, dtype=torch.long)
+        elif exporting_to_onnx():  # ONNX has no search in a sorted list
             piece = (wide.detach().unsqueeze(-1) > kinks).sum(-1)
         else:
             piece = torch.bucketize(wide.detach().contiguous(), kinks)

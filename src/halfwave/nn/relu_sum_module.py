@@ -87,6 +87,7 @@ class ReLUSum(nn.Module):
         Raises:
             HalfwaveError: if the shape does not fit or a value is not finite.
         """
+        check_input(x, "initialize_from_data")
         if x.ndim != 2 or x.shape[1] != self.in_features or not len(x):
             raise HalfwaveError(
                 f"data of ReLUSum must be (samples, {self.in_features}), with a sample; got {tuple(x.shape)}"
@@ -145,6 +146,8 @@ class ReLUSum(nn.Module):
         >>> ReLUSum.from_function(functions.absolute())(torch.tensor([[-2.0]])).item()
         2.0
         """
+        if not isinstance(function, PiecewiseLinear):
+            raise HalfwaveError(f"from_function takes a PiecewiseLinear; got {type(function).__name__}")
         parts = function.as_relu_sum()
         if not parts["slopes"]:
             raise HalfwaveError("from_function needs a function with a kink; got a straight line")

@@ -7,6 +7,7 @@ nothing is kept for backward that the next layer does not keep anyway, wherever 
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from halfwave.errors import HalfwaveError
-from halfwave.nn.convention import Convention
+from halfwave.nn.convention import Convention, as_convention
 from halfwave.nn.conventional import Form, conventional_relu, threshold_slope
 from halfwave.nn.export import exporting_to_onnx, standard_thresholded_relu
 from halfwave.nn.parameters import check_input, finite, rule, sum_to_shape, work_dtype
@@ -23,6 +24,8 @@ __all__ = ["FORMS", "WIDE", "number_threshold", "thresholded_relu"]
 
 FORMS = ("subtract", "keep", "floor")
 """The three functions that carry the name thresholded ReLU."""
+
+_OURS = Convention()
 
 WIDE = (torch.float32, torch.float64)
 """Dtypes in which the number path computes; narrower ones are widened first."""
@@ -75,25 +78,30 @@ def thresholded_relu(
     t = finite(threshold, x, "`threshold` of thresholded_relu")
     if out is not None:
         _check_out(out, x, t)
-    fast = convention is None and not isinstance(t, Tensor) and x.dtype in WIDE
+    rules = None if convention is None else as_convention(convention)
+    if rules == _OURS:
+        rules = None
+    fast = rules is None and not isinstance(t, Tensor) and x.dtype in WIDE
     if fast and not exporting_to_onnx():
         return number_threshold(x, t, form, x if inplace else out)  # pyright: ignore[reportArgumentType]
     # What autograd keeps must not be overwritten.
     source = x.clone() if inplace else x
-    result = _anyhow(source, t, form, convention, _width(bandwidth))
+    result = _anyhow(source, t, form, rules, _width(bandwidth))
     target = x if inplace else out
     return result if target is None else target.copy_(result)
 
 
-def _anyhow(x: Tensor, t: Any, form: Form, convention: Convention | str | None, bandwidth: float) -> Tensor:
-    if convention is not None:
-        return _under_convention(x, t, form, convention, bandwidth)
+def _anyhow(x: Tensor, t: Any, form: Form, rules: Convention | None, bandwidth: float) -> Tensor:
+    if rules is not None:
+        return _under_convention(x, t, form, rules, bandwidth)
     if isinstance(t, Tensor):
         return _tensor_threshold(x, t, form, bandwidth)
     return _for_export(x, t, form) if exporting_to_onnx() else _narrow(x, t, form)
 
 
 def _check_out(out: Tensor, x: Tensor, t: float | Tensor) -> None:
+    if not isinstance(out, Tensor):
+        raise HalfwaveError(f"`out` must be a torch tensor; got {type(out).__name__}")
     if out.shape != x.shape or out.dtype != x.dtype:
         raise HalfwaveError(
             f"`out` must have the shape and dtype of `x`, {tuple(x.shape)} {x.dtype}; "
@@ -104,15 +112,14 @@ def _check_out(out: Tensor, x: Tensor, t: float | Tensor) -> None:
 
 
 def _width(bandwidth: float) -> float:
-    if not (math.isfinite(bandwidth) and bandwidth > 0):
+    if torch.compiler.is_compiling():
+        return bandwidth
+    if not isinstance(bandwidth, Real) or not (math.isfinite(bandwidth) and bandwidth > 0):
         raise HalfwaveError(f"`bandwidth` must be a positive number; got {bandwidth!r}")
     return bandwidth
 
 
-def _under_convention(
-    x: Tensor, t: Any, form: Form, convention: Convention | str, bandwidth: float
-) -> Tensor:
-    rules = convention if isinstance(convention, Convention) else Convention.preset(convention)
+def _under_convention(x: Tensor, t: Any, form: Form, rules: Convention, bandwidth: float) -> Tensor:
     if form == "keep" and not isinstance(t, Tensor) and exporting_to_onnx():
         standard = standard_thresholded_relu(x, t, rules)
         if standard is not None:
@@ -139,10 +146,12 @@ def number_threshold(x: Tensor, t: float, form: Form, target: Tensor | None) -> 
 
 def _narrow(x: Tensor, t: float, form: Form) -> Tensor:
     """Half precision: torch would round T first in the difference; the comparison of F.threshold is in float32."""
-    if form == "subtract":
-        return torch.sub(x.to(torch.float32), t).relu_().to(x.dtype)
+    if form == "subtract" and x.dtype.itemsize == 2:
+        return rule(_Narrow, _NarrowForward).apply(x, t)  # pyright: ignore[reportReturnType]
     if form == "keep" and x.dtype.itemsize == 2:
         return number_threshold(x, t, form, None)
+    if form == "subtract":
+        return torch.sub(x.to(torch.float32), t).relu_().to(x.dtype)
     return F.threshold(x.to(torch.float32), t, 0.0 if form == "keep" else t).to(x.dtype)
 
 
@@ -199,6 +208,33 @@ class _OutputTellsForward(_OutputTells):
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         (y,) = ctx.saved_tensors
         return torch.ops.aten.threshold_backward(tangents[0], y, ctx.below)
+
+
+class _Narrow(torch.autograd.Function):
+    """``max(0, x − t)`` of a half-precision x, computed in float32 and rounded once; only the output is kept."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, t: float) -> Tensor:
+        return torch.sub(x.to(torch.float32), t).relu_().to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+        ctx.save_for_forward(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradients[0], y, 0.0), None
+
+
+class _NarrowForward(_Narrow):
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(tangents[0], y, 0.0)
 
 
 class _Keep(torch.autograd.Function):

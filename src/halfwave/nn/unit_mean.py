@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from halfwave.errors import HalfwaveError
+from halfwave.functions.checks import positive_number
+from halfwave.nn.parameters import check_input, rule
 
 __all__ = ["UnitMean"]
 
 _SCALE_FREE = ("eta", "xi")
 """Parameters that are ratios of curvatures: a temperature leaves them alone."""
+
+
+_LARGE = 1e15
+"""Inputs beyond this, of either sign, have the limits of the mean for means."""
 
 
 class _Mean(nn.Module):
@@ -23,8 +29,38 @@ class _Mean(nn.Module):
         super().__init__()
         self.unit = unit
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.unit.mean_from_inputs(inputs)
+    def forward(self, x: Tensor, temperature: float) -> Tensor:
+        inputs = self.unit.check_inputs(x)
+        mean = self.unit.mean_from_inputs(rule(_Bounded, _BoundedForward).apply(inputs) / temperature)
+        # A mean that grows with its input is infinite where the input is; one that levels off has its limit.
+        if self.unit.discrete:
+            return mean
+        grows = torch.isinf(inputs) & (mean.abs() > 1.0)
+        return mean + torch.where(grows, inputs, torch.zeros_like(inputs)).detach()
+
+
+class _Bounded(torch.autograd.Function):
+    """Infinite inputs made finite; derivatives pass, since the mean is a straight line out there."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.where(torch.isinf(x), torch.sign(x) * _LARGE, x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+class _BoundedForward(_Bounded):
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return tangents[0].clone()
 
 
 class UnitMean(nn.Module):
@@ -56,26 +92,30 @@ class UnitMean(nn.Module):
         rules: Any = getattr(unit, "parameter_rules", None)
         if rules is None or not hasattr(unit, "mean_from_inputs"):
             raise HalfwaveError(f"UnitMean takes a unit of halfwave.units; got {type(unit).__name__}")
-        if not isinstance(temperature, (int, float)) or not (math.isfinite(temperature) and temperature > 0):
-            raise HalfwaveError(f"`temperature` of UnitMean must be positive; got {temperature!r}")
-        if temperature != 1 and "xi" in rules and "gamma" not in rules:
+        self.temperature = positive_number("`temperature` of UnitMean", temperature)
+        if self.temperature != 1 and "xi" in rules and "gamma" not in rules:
             unit = unit.to_xrelu()  # γ is fixed to 1 in this parametrisation, and a temperature scales it
             rules = unit.parameter_rules
-        self.temperature = float(temperature)
         self.learnable = bool(learnable)
-        self.mean = _Mean(unit)
-        if learnable:
-            self.raw = nn.ParameterDict(
-                {
-                    name: nn.Parameter(_to_raw(value.detach(), rules[name]))
-                    for name, value in unit.named_parameters()
-                }
-            )
+        if not learnable:
+            self.mean = _Mean(unit)
+            return
+        # A copy that only knows the formulas; a tuple hides it from the state, which is `raw` alone.
+        self._formulas = (_Mean(copy.deepcopy(unit)),)
+        self.raw = nn.ParameterDict(
+            {
+                name: nn.Parameter(_to_raw(value.detach().clone(), rules[name]))
+                for name, value in unit.named_parameters()
+            }
+        )
+
+    def _mean(self) -> _Mean:
+        return self._formulas[0] if self.learnable else self.mean
 
     @property
     def unit(self) -> Any:
         """The unit as it is now: the one given, or a new one with the learnt parameters."""
-        own = self.mean.unit
+        own = self._mean().unit
         if not self.learnable:
             return own
         return type(own).from_parameters(
@@ -83,21 +123,22 @@ class UnitMean(nn.Module):
         )
 
     def _parameters_now(self) -> dict[str, Tensor]:
-        own = self.mean.unit
+        own = self._mean().unit
         if not self.learnable:
             return dict(own.named_parameters())
         return {name: _from_raw(self.raw[name], rule) for name, rule in own.parameter_rules.items()}
 
     def forward(self, x: Tensor) -> Tensor:
         """Means of the units with inputs x (*batch, *unit shape), of the same shape and dtype."""
-        inputs, t = self.mean.unit.check_inputs(x), self.temperature
+        check_input(x, "UnitMean")
+        t, mean = self.temperature, self._mean()
         if t == 1.0 and not self.learnable:
-            return self.mean(inputs).to(x.dtype)
+            return mean(x, t).to(x.dtype)
         cold = {
             f"unit.{name}": value if name in _SCALE_FREE else value / t
             for name, value in self._parameters_now().items()
         }
-        return torch.func.functional_call(self.mean, cold, (inputs / t,)).to(x.dtype)
+        return torch.func.functional_call(mean, cold, (x, t)).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"temperature={self.temperature!r}" + (", learnable=True" if self.learnable else "")
