@@ -14,10 +14,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 import halfwave as hw
+from halfwave.files import write_atomically
 from halfwave.plots.layout import draw_mosaic, evenly_spaced
 from halfwave.plots.style import as_array, new_figure, png, style
 from halfwave.rbm.features import feature_importance, order_by_importance, standardised_weights
-from halfwave.rbm.storage import write_atomically
 from halfwave.rbm.train import pcd
 
 FOLDER = Path("docs/images")

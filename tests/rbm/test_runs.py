@@ -142,7 +142,7 @@ def test_interrupted_it_saves_and_exits_cleanly(whole: Path, tmp_path: Path, num
 def test_disk_full_while_saving_keeps_the_last_state(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from halfwave.rbm import storage
+    from halfwave import files
 
     target = tmp_path / "state.safetensors"
     target.write_bytes(b"the last good state")
@@ -150,9 +150,9 @@ def test_disk_full_while_saving_keeps_the_last_state(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(hw.HalfwaveError, match="No space left on device; what was there before is intact"):
-        storage.write_atomically(target, b"new" * 1000)
+        files.write_atomically(target, b"new" * 1000)
     assert target.read_bytes() == b"the last good state"
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.safetensors"]
 

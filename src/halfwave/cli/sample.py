@@ -72,7 +72,7 @@ def _start(folder, machine, start: str, count: int, generator):
 def _write(path: Path, values, numpy) -> None:
     import io
 
-    from halfwave.rbm.storage import write_atomically
+    from halfwave.files import write_atomically
 
     buffer = io.BytesIO()
     if path.suffix == ".npz":

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from halfwave.files import write_atomically
 from halfwave.plots.comparison import samples as draw_samples
 from halfwave.plots.gallery import hidden_gallery
 from halfwave.plots.likelihood import log_likelihood
@@ -21,7 +22,6 @@ from halfwave.plots.weights import features
 from halfwave.plots.wording import Subject, facts
 from halfwave.rbm.features import hidden_profiles, order_by_importance, standardised_weights
 from halfwave.rbm.machine import RBM
-from halfwave.rbm.storage import write_atomically
 from halfwave.units.potts import Potts
 
 __all__ = ["run_figures", "run_report", "write_report"]

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.storage import write_atomically
+from halfwave.files import write_atomically
 
 __all__ = [
     "COLOURS",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,42 +13,14 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
+from halfwave.files import write_atomically
 from halfwave.rbm.machine import RBM
 from halfwave.units import Unit, unit_type
 
-__all__ = ["FORMAT_VERSION", "load", "read_tensors", "save", "write_atomically", "write_tensors"]
+__all__ = ["FORMAT_VERSION", "load", "read_tensors", "save", "write_tensors"]
 
 FORMAT_VERSION = 1
 """Version of the files; a reader refuses every other one."""
-
-
-def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write bytes so that at any moment ``path`` holds either the old or the new content, whole.
-
-    The content goes to a temporary file in the same folder, is flushed to the disk, and renamed. If anything
-    fails (a full disk, say) the temporary file is removed and the old file stays as it was.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    except OSError as error:
-        raise HalfwaveError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise HalfwaveError(
-            f"cannot write {path}: {error.strerror}; what was there before is intact"
-        ) from error
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
