@@ -9,6 +9,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from halfwave.datasets.csv_text import read_csv
 from halfwave.datasets.idx import is_idx, read_idx
 from halfwave.datasets.numpy_files import read_npy, read_npz
@@ -81,7 +83,7 @@ def _read_digits() -> RawData:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    return RawData(pixels.reshape(-1, 8, 8), "Bundled with scikit-learn.", labels=labels)
+    return RawData(pixels.reshape(-1, 8, 8), "Bundled with scikit-learn.", labels=np.asarray(labels))
 
 
 def _read_stream(stream: BinaryIO, name: str, header: bool | None) -> RawData:

@@ -35,7 +35,7 @@ def evaluate(table: Table, x: Any) -> Any:
         try:
             number = float(x)
         except OverflowError:
-            raise HalfwaveError(f"`x` must fit in a float; got an integer of {x.bit_length()} bits") from None
+            raise HalfwaveError("`x` must be at most 1.8e308 in size; got a larger integer") from None
         return float(_on_array(table, np.asarray(number)))
     if is_torch_tensor(x):
         return _on_tensor(table, x)
