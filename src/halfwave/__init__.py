@@ -14,6 +14,7 @@ from halfwave.errors import HalfwaveError as HalfwaveError
 
 if TYPE_CHECKING:
     from halfwave import datasets as datasets
+    from halfwave import fitting as fitting
     from halfwave import functions as functions
     from halfwave import nn as nn
     from halfwave import plots as plots
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from halfwave.rbm.machine import RBM as RBM
     from halfwave.rbm.storage import load as load
 
-_ROOMS = ("datasets", "functions", "nn", "plots", "rbm", "units")
+_ROOMS = ("datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
 _MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.storage", "load")}
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "HalfwaveError",
     "__version__",
     "datasets",
+    "fitting",
     "functions",
     "load",
     "nn",

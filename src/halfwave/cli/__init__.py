@@ -10,6 +10,7 @@ import sys
 import typer
 
 from halfwave.cli.evaluate import evaluate
+from halfwave.cli.fit import fit
 from halfwave.cli.plot import plot
 from halfwave.cli.sample import sample
 from halfwave.cli.show import show
@@ -41,10 +42,10 @@ def _options(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Rectified units: train, evaluate, sample and look at restricted Boltzmann machines with dReLU units."""
+    """Rectified units: plot functions, fit curves, train and evaluate restricted Boltzmann machines."""
 
 
-for _command in (train, evaluate, sample, show):
+for _command in (train, evaluate, sample, show, fit):
     app.command()(_command)
 # An expression may begin with a minus sign, which is not the beginning of an option.
 app.command(context_settings={"ignore_unknown_options": True})(plot)

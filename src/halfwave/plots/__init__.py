@@ -16,6 +16,8 @@ from halfwave.plots.drelu import drelu_grid as drelu_grid
 from halfwave.plots.drelu import drelu_panels as drelu_panels
 from halfwave.plots.family import family as family
 from halfwave.plots.family import thresholded_forms as thresholded_forms
+from halfwave.plots.fit import fit as fit
+from halfwave.plots.fit import gradient_path as gradient_path
 from halfwave.plots.functions import antiderivative_panel as antiderivative_panel
 from halfwave.plots.functions import compare as compare
 from halfwave.plots.functions import derivative_panel as derivative_panel
@@ -40,8 +42,10 @@ __all__ = [
     "drelu_panels",
     "family",
     "features",
+    "fit",
     "function",
     "function_panel",
+    "gradient_path",
     "hidden_gallery",
     "hidden_units",
     "learning_curves",

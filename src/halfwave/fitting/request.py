@@ -1,0 +1,97 @@
+"""What a user may ask of a fit, checked against the data and turned into rules for the search."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from halfwave.errors import HalfwaveError
+from halfwave.fitting.cells import Cells
+from halfwave.fitting.observations import Observations
+from halfwave.fitting.rules import Rules
+from halfwave.functions.checks import finite_vector, non_negative_number
+
+Flat = Literal["none", "first", "last", "both"]
+
+
+def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
+    """The value if it is one of the choices, or HalfwaveError."""
+    if not isinstance(value, str) or value not in choices:
+        raise HalfwaveError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """The value as an int of at least so much, or HalfwaveError."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise HalfwaveError(f"`{name}` must be a whole number of at least {least}; got {value!r}")
+    return int(value)
+
+
+def rules_of(
+    data: Observations, min_points: Any, min_length: Any, fixed_kinks: Sequence[float], flat: Flat
+) -> Rules:
+    """The rules in scaled coordinates.
+
+    Raises:
+        HalfwaveError: if an option is out of range, or a fixed kink is not inside the data.
+    """
+    length = non_negative_number("`min_length`", min_length)
+    fixed = np.unique(finite_vector("`fixed_kinks`", fixed_kinks))
+    low, high = float(data.x.min()), float(data.x.max())
+    outside = fixed[(fixed <= low) | (fixed >= high)]
+    if outside.size:
+        raise HalfwaveError(
+            f"`fixed_kinks` must lie inside the data, between {low!r} and {high!r}; got {float(outside[0])!r}"
+        )
+    return Rules(
+        min_points=whole_number("min_points", min_points, 2),
+        min_length=length / data.scale.x_unit,
+        fixed=tuple(data.scale.inside(fixed).tolist()),
+        flat_first=flat in ("first", "both"),
+        flat_last=flat in ("last", "both"),
+    )
+
+
+def number_of_kinks(kinks: Any, max_kinks: Any, cells: Cells, rules: Rules) -> int:
+    """The number of kinks asked for, or the largest one to try.
+
+    Raises:
+        HalfwaveError: if it is not a whole number, is less than the number of fixed kinks, or more than the
+            different x allow.
+    """
+    distinct, fewest = int(cells.distinct.sum()), len(rules.fixed)
+    # Neighbouring segments may share the point on their kink: s of them need s (min_points − 1) + 1.
+    largest = (distinct - 1) // (rules.min_points - 1) - 1
+    if largest < fewest:
+        raise HalfwaveError(
+            f"`x` must hold at least {(fewest + 1) * (rules.min_points - 1) + 1} different values for "
+            f"{fewest} kinks with min_points={rules.min_points}; got {distinct}"
+        )
+    if isinstance(kinks, str):
+        one_of("kinks", kinks, ("auto",))
+        return max(fewest, min(whole_number("max_kinks", max_kinks, 0), largest))
+    count = whole_number("kinks", kinks, 0)
+    if count < fewest:
+        raise HalfwaveError(f"`kinks` must be at least the number of fixed kinks, {fewest}; got {count}")
+    if count > largest:
+        raise HalfwaveError(
+            f"`kinks` must be at most {largest} for {distinct} different x with min_points={rules.min_points}; "
+            f"got {count}"
+        )
+    return count
+
+
+def no_fit(kinks: int, rules: Rules, data: Observations) -> HalfwaveError:
+    """The error for constraints that no placement of kinks meets, with the constraints that bind."""
+    asked = [f"min_points={rules.min_points}"]
+    if rules.min_length > 0:
+        asked.append(f"min_length={rules.min_length * data.scale.x_unit:g}")
+    if rules.fixed:
+        asked.append(f"fixed_kinks={[float(f'{k:.12g}') for k in data.scale.outside(np.array(rules.fixed))]}")
+    return HalfwaveError(
+        f"`kinks` must leave room for every constraint; no placement of {kinks} kinks meets {' and '.join(asked)}"
+    )

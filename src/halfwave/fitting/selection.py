@@ -1,0 +1,116 @@
+"""Choosing the number of kinks among fits already made."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from halfwave.fitting.assemble import as_function, rows
+from halfwave.fitting.criteria import (
+    AutocorrelationWarning,
+    Criterion,
+    effective_points,
+    is_correlated,
+    lag_one,
+)
+from halfwave.fitting.fit_result import FitRow, sum_of_squares
+from halfwave.fitting.observations import Observations
+from halfwave.fitting.rules import Rules
+from halfwave.fitting.search import Found, search, settle
+from halfwave.functions import PiecewiseLinear
+from halfwave.functions.double_double import Vector
+
+Correlation = Literal["warn", "correct", "ignore"]
+
+_FOLDS = 10
+
+
+def choose(
+    data: Observations, rules: Rules, found: Found, criterion: Criterion, correlation: Correlation
+) -> tuple[tuple[FitRow, ...], FitRow]:
+    """The table with the criteria, and the row that the criterion prefers."""
+    points = float(len(data.x))
+    made = rows(data, found, points)
+    rho = autocorrelation(data, made[-1].function)
+    if correlation == "correct" and is_correlated(rho, len(data.x)):
+        made = rows(data, found, effective_points(len(data.x), rho))
+    if criterion == "cross_validation":
+        return _cross_validated(data, rules, found, made)
+    made, chosen = _settled(data, rules, found, made, min(made, key=lambda row: row.criteria[criterion]))
+    left = autocorrelation(data, chosen.function)
+    if correlation == "warn" and is_correlated(left, len(data.x)):
+        warnings.warn(
+            f"neighbouring residuals have correlation {left:.2f}: {criterion} takes that for structure and "
+            f"chose {len(chosen.kinks)} kinks; correlation='correct' counts {effective_points(len(data.x), left):.0f} "
+            f"independent points instead of {len(data.x)}",
+            AutocorrelationWarning,
+            stacklevel=3,
+        )
+    return made, chosen
+
+
+def autocorrelation(data: Observations, function: PiecewiseLinear) -> float:
+    """Lag-one correlation of the residuals in the order of x; 0 for exact fits, NaN for large data not sorted."""
+    if not data.is_sorted:
+        return math.nan
+    residuals = data.y - function(data.x)
+    # What rounding leaves of an exact fit has a pattern, but no meaning.
+    rounding = 64 * np.finfo(np.float64).eps * np.abs(data.y).max()
+    return lag_one(residuals, data.weights) if np.abs(residuals).max() > rounding else 0.0
+
+
+def _cross_validated(
+    data: Observations, rules: Rules, found: Found, made: tuple[FitRow, ...]
+) -> tuple[tuple[FitRow, ...], FitRow]:
+    """The fewest kinks whose error on left-out points is within one standard error of the least.
+
+    Source: Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3.
+    """
+    segments = [len(row.kinks) + 1 for row in made]
+    errors = np.full((_FOLDS, len(made)), np.nan)
+    for fold in range(_FOLDS):
+        errors[fold] = _fold_errors(data, rules, segments, fold)
+    usable = np.isfinite(errors).all(axis=0)
+    mean = np.where(usable, errors.mean(axis=0), np.inf)
+    spread = errors.std(axis=0, ddof=1) / math.sqrt(_FOLDS)
+    best = int(np.argmin(mean))
+    chosen = int(np.flatnonzero(mean <= mean[best] + spread[best])[0])
+    told = tuple(
+        replace(row, criteria={**row.criteria, "cross_validation": float(value)})
+        for row, value in zip(made, mean, strict=True)
+    )
+    return _settled(data, rules, found, told, told[chosen])
+
+
+def _settled(
+    data: Observations, rules: Rules, found: Found, made: tuple[FitRow, ...], chosen: FitRow
+) -> tuple[tuple[FitRow, ...], FitRow]:
+    """The table with the chosen fit searched down to the finest scale, which leaves the criteria as they are."""
+    segments = len(chosen.kinks) + 1
+    function, kinks = as_function(data, settle(found, rules, segments).fits[segments])
+    sse = sum_of_squares(function, data.x, data.y, data.weights)
+    better = replace(chosen, function=function, kinks=kinks, sse=sse)
+    return tuple(better if row is chosen else row for row in made), better
+
+
+def _fold_errors(data: Observations, rules: Rules, segments: list[int], fold: int) -> Vector:
+    """Mean squared error of each number of segments on every tenth point, fitted to the others."""
+    # The end points stay: without them the fold would test extrapolation.
+    held = np.arange(len(data.x)) % _FOLDS == fold
+    held[[0, -1]] = False
+    if data.is_sorted:
+        held &= (data.x > data.x[0]) & (data.x < data.x[-1])
+    weights = None if data.weights is None else data.weights[~held]
+    rest = Observations(data.x[~held], data.y[~held], weights, data.is_sorted, data.x_unit, data.scale, None)
+    found = search(rest, rules, segments, thorough=False)
+    heavy = np.ones(int(held.sum())) if data.weights is None else data.weights[held]
+    errors = np.full(len(segments), np.nan)
+    for place, k in enumerate(segments):
+        if k in found.fits:
+            function, _ = as_function(rest, found.fits[k])
+            errors[place] = np.average((data.y[held] - function(data.x[held])) ** 2, weights=heavy)
+    return errors

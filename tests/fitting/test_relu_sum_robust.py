@@ -1,0 +1,66 @@
+"""Robust fits against what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from halfwave.errors import HalfwaveError
+from halfwave.fitting import fit_relu_sum
+from halfwave.functions import from_points
+
+
+def contaminated() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, y and the clean y: two kinks, noise 0.2, and a tenth of the points 15 too high."""
+    generator = np.random.default_rng(0)
+    x = np.sort(generator.uniform(0, 10, 400))
+    clean = np.abs(x - 3) - 2 * np.maximum(0, x - 7)
+    y = clean + generator.normal(0, 0.2, 400)
+    y[generator.choice(400, 40, replace=False)] += 15
+    return x, y, clean
+
+
+@pytest.mark.parametrize(("loss", "limit"), [("huber", 0.15), ("tukey", 0.06)])
+def test_outliers_do_not_move_robust_fits(loss: str, limit: float) -> None:
+    x, y, clean = contaminated()
+    plain = fit_relu_sum(x, y, 2)
+    fit = fit_relu_sum(x, y, 2, loss=loss)  # pyright: ignore[reportArgumentType]
+    assert np.sqrt(np.mean((fit.function(x) - clean) ** 2)) < limit
+    assert np.sqrt(np.mean((plain.function(x) - clean) ** 2)) > 1
+    assert fit.weights is not None
+    assert fit.sse == pytest.approx((fit.weights * fit.residuals**2).sum(), rel=1e-12)
+
+
+def test_huber_fit_minimises_hubers_loss_at_its_kinks() -> None:
+    x, y, _ = contaminated()
+    fit = fit_relu_sum(x, y, 2, loss="huber")
+    knots = np.array([x[0], *fit.kinks, x[-1]])
+    cut = 1.345 * 1.4826 * np.median(np.abs(fit.residuals))
+
+    def loss(heights: np.ndarray) -> float:
+        size = np.abs(y - from_points(knots, heights)(x))
+        return float(np.where(size <= cut, size**2 / 2, cut * (size - cut / 2)).sum())
+
+    here = loss(fit.function(knots))
+    assert minimize(loss, fit.function(knots), method="BFGS").fun == pytest.approx(here, rel=1e-5)
+
+
+def test_weights_follow_the_users_order() -> None:
+    x, y, _ = contaminated()
+    order = np.random.default_rng(1).permutation(400)
+    sorted_fit = fit_relu_sum(x, y, 2, loss="tukey")
+    fit = fit_relu_sum(x[order], y[order], 2, loss="tukey")
+    assert fit.weights is not None
+    assert sorted_fit.weights is not None
+    assert fit.weights == pytest.approx(sorted_fit.weights[order], abs=1e-6)
+
+
+def test_automatic_choice_needs_squares() -> None:
+    with pytest.raises(HalfwaveError, match="`kinks` must be a number with loss='tukey'; got 'auto'"):
+        fit_relu_sum(range(9), range(9), loss="tukey")
+
+
+def test_unknown_losses_are_refused() -> None:
+    with pytest.raises(HalfwaveError, match="`loss` must be one of 'squares', 'huber', 'tukey'; got 'l1'"):
+        fit_relu_sum(range(9), range(9), 1, loss="l1")  # pyright: ignore[reportArgumentType]
