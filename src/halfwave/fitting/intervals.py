@@ -116,7 +116,8 @@ def profile_interval(problem: Problem, index: int, level: float = 0.95) -> tuple
     Source: Venzon and Moolgavkar (1988), Applied Statistics 37, 87-94.
     """
     freedom = max(problem.freedom, 1.0)
-    weakness = min(1 + _WEAK / max(float(_strengths(problem)[index]) ** 2, 1e-12), 2.5)
+    strength = float(np.clip(_strengths(problem)[index], 1e-6, 1e6))
+    weakness = min(1 + _WEAK / strength**2, 2.5)
     limit = float(problem.fit.cost) * (1 + weakness * float(stats.f.ppf(level, 1, freedom)) / freedom)
     if problem.fit.knots[index + 1] in problem.rules.fixed:
         return float(problem.fit.knots[index + 1]), float(problem.fit.knots[index + 1])
