@@ -7,12 +7,14 @@ import sys
 
 import drelu_sampling
 import pcd_update
+import relu_sum_fit
 import thresholded_relu
 import torch
 
 BENCHMARKS = {
     "drelu_sampling": drelu_sampling.main,
     "pcd_update": pcd_update.main,
+    "relu_sum_fit": relu_sum_fit.main,
     "thresholded_relu": thresholded_relu.main,
 }
 
