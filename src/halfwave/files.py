@@ -22,7 +22,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     except OSError as error:
-        raise HalfwaveError(f"cannot write {path}: {error.strerror}") from error
+        raise HalfwaveError(f"cannot write {path}: {error.strerror or error}") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -33,7 +33,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
         raise HalfwaveError(
-            f"cannot write {path}: {error.strerror}; what was there before is intact"
+            f"cannot write {path}: {error.strerror or error}; what was there before is intact"
         ) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
