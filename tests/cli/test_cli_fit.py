@@ -82,6 +82,19 @@ def test_dates(tmp_path: Path, capsys) -> None:
     assert "2020-02-10T00:00:00.000" in output
 
 
+def test_correlated_residuals_are_noted(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "wave.csv"
+    x = np.linspace(0, 40, 400)
+    path.write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(x, np.sin(3 * x) + x, strict=True)))
+    arguments = ("fit", path, "--x", "x", "--y", "y", "--max-kinks", "3", "--output", tmp_path / "r")
+    status, _, errors = call(capsys, *arguments)
+    assert status == 0, errors
+    assert errors.startswith("note: ")
+    assert "correlat" in errors
+    assert "Warning" not in errors
+    assert call(capsys, *arguments, "--correlation", "ignore")[2] == ""
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ def fit(
     kinks: str = typer.Option("auto", help="Number of kinks, or auto."),
     max_kinks: int = typer.Option(12, help="Most kinks that auto tries."),
     criterion: str = typer.Option("bic", help="Choice of auto: bic, bic3, wbic or cross_validation."),
+    correlation: str = typer.Option(
+        "warn", help="Where neighbouring residuals are correlated: warn, correct (fewer kinks) or ignore."
+    ),
+    loss: str = typer.Option("squares", help="squares, huber or tukey (robust; with a number of kinks)."),
     min_points: int = typer.Option(3, help="Different x that a segment needs."),
     min_length: float = typer.Option(0.0, help="Shortest segment, in units of x."),
     level: float = typer.Option(0.95, help="Coverage of the intervals."),
@@ -40,20 +45,25 @@ def fit(
     halfwave fit data.csv --x year --y flow --kinks auto
     """
     from halfwave.datasets import load_columns
-    from halfwave.fitting import fit_relu_sum
+    from halfwave.fitting import AutocorrelationWarning, fit_relu_sum
 
     names = [x, y] if weights is None else [x, y, weights]
     columns = load_columns(data, names, drop_missing)
-    result = fit_relu_sum(
-        columns[0],
-        columns[1],
-        kinks=_number(kinks),  # pyright: ignore[reportArgumentType]
-        weights=None if weights is None else columns[2],
-        max_kinks=max_kinks,
-        criterion=criterion,  # pyright: ignore[reportArgumentType]
-        min_points=min_points,
-        min_length=min_length,
-    )
+    options: dict[str, Any] = {"criterion": criterion, "correlation": correlation, "loss": loss}
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", AutocorrelationWarning)
+        result = fit_relu_sum(
+            columns[0],
+            columns[1],
+            _number(kinks),  # pyright: ignore[reportArgumentType]
+            weights=None if weights is None else columns[2],
+            max_kinks=max_kinks,
+            min_points=min_points,
+            min_length=min_length,
+            **options,
+        )
+    for note in notes:
+        typer.echo(f"note: {note.message}", err=True)
     bounds = None if intervals == "none" else result.intervals(level, intervals)  # pyright: ignore[reportArgumentType]
     described = _described(result, bounds, x, y)
     base = output or Path(f"{data.name.split('.')[0]}_fit")
