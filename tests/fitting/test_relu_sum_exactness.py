@@ -16,6 +16,7 @@ from halfwave.fitting.grid import candidates
 from halfwave.fitting.heights import best_heights, spans
 from halfwave.fitting.lower_bound import line_errors, lower_bound
 from halfwave.fitting.observations import observe
+from halfwave.fitting.polish import descend, solve
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import search
 
@@ -117,6 +118,31 @@ def test_compiled_kernel_agrees_with_numpy(seed: int) -> None:
         assert fast[k].cost == pytest.approx(plain[k].cost, rel=1e-9)
         assert plain[k].is_optimal
         assert fast[k].is_optimal
+
+
+@pytest.mark.skipif(not NUMBA, reason="no numba")
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_compiled_descent_agrees_with_numpy(seed: int, quick: bool, flat: bool) -> None:
+    generator = np.random.default_rng(seed)
+    x = np.sort(generator.uniform(0, 1, 300))
+    data = observe(
+        x, np.sin(12 * x) + generator.normal(0, 0.3, 300), generator.uniform(0.5, 2, 300), level=flat
+    )
+    cells = cells_of(data)
+    knots = np.linspace(-1, 1, 7)
+    knots[1:-1] += generator.uniform(-0.1, 0.1, 5)
+    rules = Rules(fixed=(float(knots[2]),), flat_first=flat, flat_last=flat)
+    start = solve(cells, knots, rules)
+    assert start is not None
+    plain, fast = (descend(cells, start, rules, use_numba, quick) for use_numba in (False, True))
+    assert fast.cost == pytest.approx(plain.cost, rel=1e-9)
+    assert plain.cost < start.cost
+    again = solve(cells, fast.knots, rules)
+    assert again is not None
+    assert again.cost == pytest.approx(fast.cost, rel=1e-9)
+    assert again.heights == pytest.approx(fast.heights, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,11 +1,12 @@
-"""The step of the dynamic programme as a kernel that numba compiles, where numba is installed.
+"""What is worth compiling with numba, where it is installed: the step of the dynamic programme, and descents.
 
-It does what `dynamic_programme._extend` does, one knot at a time instead of one operation at a time.
+The kernel here does what `dynamic_programme._extend` does, one knot at a time instead of one operation at a time.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import math
 from collections.abc import Callable
@@ -14,24 +15,77 @@ from typing import Any
 import numpy as np
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.cells import Indices
+from halfwave.fitting.cells import Cells, Indices
 from halfwave.fitting.envelope import Parabolas
-from halfwave.fitting.segment_table import SegmentTable
+from halfwave.fitting.segment_table import Mask, SegmentTable
 from halfwave.functions.double_double import Vector
 
+_WORTH_LOADING = 50_000  # cells times segments; loading takes a second, and some ten the very first time
+_loaded = False
 
-def wanted(use_numba: bool | None) -> bool:
-    """Whether to use the kernel: as asked, or where numba is installed.
+
+def wanted(use_numba: bool | None, work: int = 0) -> bool:
+    """Whether to use the kernels: as asked, or where numba is installed and the kernels are loaded or worth it.
+
+    Args:
+        use_numba: what the user asked for.
+        work: cells times segments.
 
     Raises:
         HalfwaveError: if it is asked for and numba is not installed.
     """
-    if use_numba is False:
+    global _loaded
+    if use_numba is False or (use_numba is None and not _loaded and work < _WORTH_LOADING):
         return False
+    if _loaded and not use_numba:
+        return True
     found = importlib.util.find_spec("numba") is not None
     if use_numba and not found:
         raise HalfwaveError("`use_numba=True` needs the package numba; got an environment without it")
+    _loaded = _loaded or found
     return found
+
+
+def descend(
+    cells: Cells,
+    knots: Vector,
+    heights: Vector,
+    cost: float,
+    movable: Mask,
+    rules: tuple[float, ...],
+    quick: bool,
+) -> tuple[Vector, Vector, float]:
+    """Knots (k + 1,), heights and cost after Gauss–Newton steps; `polish.descend` says which.
+
+    Args:
+        cells: the data.
+        knots: ends and kinks (k + 1,).
+        heights: there (k + 1,).
+        cost: of this fit.
+        movable: which kinks may move (k − 1,).
+        rules: least points, least length, whether the first piece is flat, and the last one.
+        quick: whether to stop after a few steps.
+    """
+    kernel: Any = importlib.import_module("halfwave.fitting.compiled_descent")
+    knots, heights = knots.copy(), heights.copy()
+    # Read-only arrays are another type to numba: it would compile all again.
+    moments = tuple(
+        np.require(part, requirements=["C", "W"])
+        for part in (cells.x, cells.weight, cells.y, cells.xx, cells.xy, cells.yy)
+    )
+    limits, flats = (float(rules[0]), float(rules[1])), (bool(rules[2]), bool(rules[3]))
+    cost = kernel.descend(
+        moments,
+        np.require(cells.distinct, requirements=["C", "W"]),
+        knots,
+        heights,
+        cost,
+        movable,
+        limits,
+        flats,
+        quick,
+    )
+    return knots, heights, float(cost)
 
 
 def extend(

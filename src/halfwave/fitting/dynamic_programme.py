@@ -81,14 +81,18 @@ def optimal_knots(
     return optimal
 
 
-def refined_knots(table: SegmentTable, stages: list[Indices], upper: float) -> Indices | None:
+def refined_knots(
+    table: SegmentTable, stages: list[Indices], upper: float, use_numba: bool | None = None
+) -> Indices | None:
     """The best knots (k + 1,) if the i-th one is taken from stage i; None if no choice is better than `upper`.
 
     Args:
         table: cost of every segment, over m knots.
         stages: for each of the k + 1 knots the indices it may take, sorted; the first and the last have one.
         upper: the cost to beat.
+        use_numba: whether to run the compiled kernel; by default where it is loaded.
     """
+    extend = compiled.extend if compiled.wanted(use_numba) else _extend
     tails = np.full((len(stages), len(table)), np.inf)
     tails[-1, stages[-1]] = 0.0
     for k in range(len(stages) - 2, -1, -1):
@@ -96,7 +100,7 @@ def refined_knots(table: SegmentTable, stages: list[Indices], upper: float) -> I
         tails[k, here] = (table.error[np.ix_(here, there)] + tails[k + 1, there]).min(axis=1)
     layers = [_root()]
     for k in range(1, len(stages)):
-        layer, _ = _extend(layers[-1], table, stages[k], upper - tails[k], BUDGET)
+        layer, _ = extend(layers[-1], table, stages[k], upper - tails[k], BUDGET)
         if len(layer) == 0:
             return None
         layers.append(layer)

@@ -7,15 +7,17 @@ from typing import Literal
 
 import numpy as np
 
+from halfwave.fitting import compiled
 from halfwave.fitting.cells import Cells
 from halfwave.fitting.dynamic_programme import refined_knots
 from halfwave.fitting.grid import around
 from halfwave.fitting.heights import best_heights, crossings, spans
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.segment_table import Mask
+from halfwave.fitting.shape import has_shape, shaped_heights
 from halfwave.functions.double_double import Vector
 
-_STEPS = 25
+_STEPS, _FEW_STEPS = 25, 4
 _WORTH = 1e-11  # a step that lowers the cost by less than this fraction is the last one
 _SHRINK = 0.2
 
@@ -33,22 +35,35 @@ def solve(cells: Cells, knots: Vector, rules: Rules) -> Candidate | None:
     """The best fit with given knots (k + 1,); None where the rules forbid them or data do not determine it."""
     if not rules.allow(cells, knots):
         return None
-    solved = best_heights(rules.spans(spans(cells, knots)))
+    sums = rules.spans(spans(cells, knots))
+    solved = best_heights(sums)
+    if rules.shape and (solved is None or not has_shape(knots, rules.heights(solved[0]), rules.shape)):
+        solved = shaped_heights(sums, knots, rules.shape)
     return None if solved is None else Candidate(knots, rules.heights(solved[0]), solved[1])
 
 
-def descend(cells: Cells, start: Candidate, rules: Rules) -> Candidate:
+def descend(
+    cells: Cells, start: Candidate, rules: Rules, use_numba: bool | None = None, quick: bool = False
+) -> Candidate:
     """Moves all kinks to where neighbouring least-squares lines cross, as long as that helps.
 
     Args:
         cells: the data; exact where no kink falls inside a cell of several points.
         start: a fit.
         rules: which kinks stay, and what segments must be.
+        use_numba: whether to run the compiled kernel; by default where it is loaded.
+        quick: whether to stop after a few steps.
 
     Source: Gauss–Newton on the projected functional, Golub and Pereyra (1973), SIAM J. Numer. Anal. 10.
     """
     best, movable = start, np.array([knot not in rules.fixed for knot in start.knots[1:-1]], dtype=bool)
-    for _ in range(_STEPS if movable.any() else 0):
+    if movable.any() and not rules.shape and compiled.wanted(use_numba):
+        limits = (rules.min_points, rules.min_length, rules.flat_first, rules.flat_last)
+        knots, heights, cost = compiled.descend(
+            cells, start.knots, start.heights, start.cost, movable, limits, quick
+        )
+        return Candidate(knots, rules.heights(heights), cost)
+    for _ in range((_FEW_STEPS if quick else _STEPS) if movable.any() else 0):
         moved = _improved(cells, best, movable, rules, "right") or _improved(
             cells, best, movable, rules, "left"
         )
@@ -105,7 +120,9 @@ def _moved(cells: Cells, fit: Candidate, step: Vector, rules: Rules) -> Candidat
     return solve(cells, knots, rules) if (np.diff(knots) > 0).all() else None
 
 
-def refine(cells: Cells, fit: Candidate, rules: Rules, radius: float, until: float) -> Candidate:
+def refine(
+    cells: Cells, fit: Candidate, rules: Rules, radius: float, until: float, use_numba: bool | None = None
+) -> Candidate:
     """Dynamic programmes on ever finer grids around the kinks, each followed by Gauss–Newton steps.
 
     The cost has a small dent at every data point: steps alone stop in one, the programmes look past them.
@@ -116,16 +133,17 @@ def refine(cells: Cells, fit: Candidate, rules: Rules, radius: float, until: flo
         rules: which kinks stay, and what segments must be.
         radius: how far to look at first, in cells.
         until: the last radius is at least this.
+        use_numba: whether to run the compiled kernels; by default where they are loaded.
     """
     movable = np.array([False, *(knot not in rules.fixed for knot in fit.knots[1:-1]), False])
-    best = descend(cells, fit, rules)
+    best = descend(cells, fit, rules, use_numba)
     while movable.any():
         grid, stages = around(cells, best.knots, movable, np.full(len(best.knots), radius))
-        found = refined_knots(rules.table(cells, grid), stages, best.cost)
+        found = refined_knots(rules.table(cells, grid), stages, best.cost, use_numba)
         if found is not None:
             moved = solve(cells, grid[found], rules)
             if moved is not None and moved.cost < best.cost:
-                best = descend(cells, moved, rules)
+                best = descend(cells, moved, rules, use_numba)
         if radius <= until:
             break
         radius = max(radius * _SHRINK, until)

@@ -21,6 +21,7 @@ from halfwave.fitting.robust import Loss, reweighted
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import search
 from halfwave.fitting.selection import Correlation, autocorrelation, choose
+from halfwave.fitting.shape import Convex, Monotone, shape_of
 
 
 def fit_relu_sum(
@@ -36,6 +37,8 @@ def fit_relu_sum(
     min_length: float = 0.0,
     fixed_kinks: Sequence[float] = (),
     flat: Flat = "none",
+    monotone: Monotone | None = None,
+    convex: Convex | None = None,
     loss: Loss = "squares",
     use_numba: bool | None = None,
 ) -> ReLUSumFit:
@@ -60,9 +63,14 @@ def fit_relu_sum(
         min_length: the shortest segment, in units of x (seconds for datetimes).
         fixed_kinks: kinks that the fit must have, inside the data; they count among `kinks`.
         flat: which end pieces have slope 0.
+        monotone: "increasing" or "decreasing": the fit never falls, or never rises, inside the data.
+        convex: "convex" (or True): slopes never fall; "concave": they never rise. With this or `monotone` the
+            kinks are moved one at a time, and the certificate does not call them optimal unless they would be
+            without; not to be had together with `flat`.
         loss: "squares"; "huber" or "tukey" against outliers, which are iterated squares,
             with the result's `weights` and `sse` those of the last round. They need a number of kinks.
-        use_numba: whether to run the compiled kernel; by default where numba is installed.
+        use_numba: whether to run the compiled kernels; by default where numba is installed and the data are large
+            or the kernels loaded already. Loading takes a second, and the very first time some ten to compile.
 
     Returns:
         The fit, its table of all smaller ones, and what is known about its optimality.
@@ -84,8 +92,10 @@ def fit_relu_sum(
     """
     check_criterion(criterion)
     one_of("correlation", correlation, get_args(Correlation))
-    data = observe(x, y, weights, level=one_of("flat", flat, get_args(Flat)) != "none")
-    rules = rules_of(data, min_points, min_length, fixed_kinks, flat)
+    shape = shape_of(monotone, convex)
+    level = one_of("flat", flat, get_args(Flat)) != "none" or shape.monotone != 0
+    data = observe(x, y, weights, level=level)
+    rules = rules_of(data, min_points, min_length, fixed_kinks, flat, shape)
     cells = cells_of(data)
     fewest = len(rules.fixed)
     automatic = isinstance(kinks, str)

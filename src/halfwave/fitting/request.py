@@ -12,6 +12,7 @@ from halfwave.errors import HalfwaveError
 from halfwave.fitting.cells import Cells
 from halfwave.fitting.observations import Observations
 from halfwave.fitting.rules import Rules
+from halfwave.fitting.shape import ANY_SHAPE, Shape
 from halfwave.functions.checks import finite_vector, non_negative_number
 
 Flat = Literal["none", "first", "last", "both"]
@@ -32,13 +33,21 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def rules_of(
-    data: Observations, min_points: Any, min_length: Any, fixed_kinks: Sequence[float], flat: Flat
+    data: Observations,
+    min_points: Any,
+    min_length: Any,
+    fixed_kinks: Sequence[float],
+    flat: Flat,
+    shape: Shape = ANY_SHAPE,
 ) -> Rules:
     """The rules in scaled coordinates.
 
     Raises:
-        HalfwaveError: if an option is out of range, or a fixed kink is not inside the data.
+        HalfwaveError: if an option is out of range, options exclude one another, or a fixed kink is not inside
+            the data.
     """
+    if shape and flat != "none":
+        raise HalfwaveError(f"`flat` must be 'none' where `monotone` or `convex` is asked for; got {flat!r}")
     length = non_negative_number("`min_length`", min_length)
     fixed = np.unique(finite_vector("`fixed_kinks`", fixed_kinks))
     low, high = float(data.x.min()), float(data.x.max())
@@ -53,6 +62,7 @@ def rules_of(
         fixed=tuple(data.scale.inside(fixed).tolist()),
         flat_first=flat in ("first", "both"),
         flat_last=flat in ("last", "both"),
+        shape=shape,
     )
 
 

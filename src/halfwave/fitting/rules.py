@@ -9,6 +9,7 @@ import numpy as np
 from halfwave.fitting.cells import Cells
 from halfwave.fitting.heights import Spans
 from halfwave.fitting.segment_table import Mask, SegmentTable, segment_table
+from halfwave.fitting.shape import ANY_SHAPE, Shape
 from halfwave.functions.double_double import Vector
 
 
@@ -21,6 +22,7 @@ class Rules:
     fixed: tuple[float, ...] = ()  # kinks that every fit has, increasing
     flat_first: bool = False
     flat_last: bool = False
+    shape: Shape = ANY_SHAPE
 
     def allow(self, cells: Cells, knots: Vector) -> bool:
         """Whether a fit may have these knots (k + 1,), ends included."""
