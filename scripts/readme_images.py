@@ -1,4 +1,4 @@
-"""Draw the pictures of the README into ``docs/images``: ``functions.png``, ``drelu.png`` and ``digits.png``.
+"""Draw the pictures of the README into ``docs/images``: functions, dReLU units, a fit, and digits.
 
 Trains a machine with 64 dReLU units on the bundled digits (some ten seconds). Run it from the repository root.
 """
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from statsmodels.datasets import nile
 
 import halfwave as hw
 from halfwave.files import write_atomically
@@ -54,6 +55,13 @@ def digits_figure(machine: hw.RBM, train: torch.Tensor, samples: torch.Tensor) -
     return figure
 
 
+def fit_figure() -> Figure:
+    """The flow of the Nile with its fit, the intervals of the kinks, and how their number was chosen."""
+    table = nile.load_pandas().data
+    fit = hw.fitting.fit_relu_sum(table["year"].to_numpy(), table["volume"].to_numpy())
+    return hw.plots.fit(fit, fit.intervals(), labels=("year", "flow of the Nile, 10⁸ m³"))
+
+
 def main() -> None:
     """Write all pictures."""
     train = torch.from_numpy(hw.datasets.load("digits").train)
@@ -61,6 +69,7 @@ def main() -> None:
     pictures = {
         "functions.png": hw.plots.family(),
         "drelu.png": hw.plots.drelu_grid(generator=torch.Generator().manual_seed(0)),
+        "fit.png": fit_figure(),
         "digits.png": digits_figure(machine, train, samples),
     }
     for name, figure in pictures.items():

@@ -14,8 +14,21 @@ SMALL: dict[str, tuple[list[str], list[str]]] = {
     "double_and_triple_relu.py": (["--output", "out"], ["out/double_and_triple_relu.png", "out/triple.json"]),
     "drelu_layer.py": (["--samples", "2000", "--output", "out/drelu_layer.png"], ["out/drelu_layer.png"]),
     "drelu_transfer.py": (["--output", "out"], ["out/drelu_transfer.png", "out/mode.json"]),
+    "fit_co2.py": (["--output", "out"], ["out/as_it_is.png", "out/corrected.png", "out/yearly.png"]),
+    "fit_diabetes.py": (["--output", "out"], ["out/fit_diabetes.png", "out/three_kinks.png"]),
+    "fit_engel_robust.py": (["--output", "out"], ["out/fit_engel_robust.png"]),
+    "fit_gradient.py": (
+        ["--steps", "200", "--frames", "5", "--output", "out"],
+        ["out/adam.png", "out/lbfgs.png", "out/adam.gif"],
+    ),
+    "fit_nile.py": (["--output", "out"], ["out/fit_nile.png"]),
+    "fit_sunspots.py": (["--output", "out"], ["out/few.png", "out/many.png"]),
     "function_from_relus.py": (["--output", "out"], ["out/function_from_relus.png"]),
     "relu_card.py": (["--output", "out"], ["out/relu.png", "out/relu.svg", "out/relu.json"]),
+    "surface_two_dimensions.py": (
+        ["--output", "out"],
+        ["out/surface_two_dimensions.png", "out/sum_of_relus.png"],
+    ),
     "thresholded_relu.py": (["--output", "out"], ["out/thresholded_relu.png", "out/keep.json"]),
     "waveshaper.py": (["--output", "out"], ["out/waveshaper.png"]),
 }

@@ -10,6 +10,7 @@ display; `save_figure` writes it.
 
 from __future__ import annotations
 
+from halfwave.plots.animation import gradient_animation as gradient_animation
 from halfwave.plots.comparison import samples as samples
 from halfwave.plots.drelu import density_panel as density_panel
 from halfwave.plots.drelu import drelu_grid as drelu_grid
@@ -29,6 +30,9 @@ from halfwave.plots.report import run_report as run_report
 from halfwave.plots.report import write_report as write_report
 from halfwave.plots.responses import hidden_units as hidden_units
 from halfwave.plots.style import save_figure as save_figure
+from halfwave.plots.surface import creases as creases
+from halfwave.plots.surface import surface as surface
+from halfwave.plots.surface import surface_panel as surface_panel
 from halfwave.plots.training import learning_curves as learning_curves
 from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
 from halfwave.plots.weights import features as features
@@ -36,6 +40,7 @@ from halfwave.plots.weights import features as features
 __all__ = [
     "antiderivative_panel",
     "compare",
+    "creases",
     "density_panel",
     "derivative_panel",
     "drelu_grid",
@@ -45,6 +50,7 @@ __all__ = [
     "fit",
     "function",
     "function_panel",
+    "gradient_animation",
     "gradient_path",
     "hidden_gallery",
     "hidden_units",
@@ -53,6 +59,8 @@ __all__ = [
     "run_report",
     "samples",
     "save_figure",
+    "surface",
+    "surface_panel",
     "thresholded_forms",
     "unit_mean_and_mode",
     "write_report",

@@ -19,6 +19,8 @@ __all__ = ["fit", "gradient_path"]
 
 _SHOWN = 5000
 """Points drawn at most: more would only be a block of ink."""
+_MARKED = 15
+"""Kinks up to which each has a line of its own."""
 _CRITERIA = {
     "bic": "BIC",
     "bic3": "BIC3",
@@ -112,7 +114,8 @@ def _draw_kinks(axes: Axes, result: ReLUSumFit, intervals: Intervals | None) -> 
             axes.axvspan(
                 *_abscissa(result, np.array([low, high])), color=MODEL, alpha=0.13, linewidth=0, zorder=0
             )
-    for kink in _abscissa(result, result.kinks):
+    few = len(result.kinks) <= _MARKED
+    for kink in _abscissa(result, result.kinks) if few else ():
         axes.axvline(kink, color=NEUTRAL, linewidth=0.9, linestyle=":", zorder=1)
 
 
@@ -123,6 +126,11 @@ def _draw_data(axes: Axes, result: ReLUSumFit, intervals: Intervals | None) -> N
     axes.plot(_abscissa(result, corners), result.function(corners), color=MODEL, zorder=3)
     at_kinks = result.function(result.kinks)
     axes.plot(_abscissa(result, result.kinks), at_kinks, "o", color=MODEL, markersize=4, zorder=4)
+    if intervals is not None:  # a bar for each kink: bands alone run into each other
+        low, high = (_abscissa(result, ends) for ends in intervals.kinks.T)
+        axes.hlines(at_kinks, low, high, color=MODEL, linewidth=1.2, zorder=3)
+        for ends in (low, high):
+            axes.plot(ends, at_kinks, "|", color=MODEL, markersize=7, zorder=3)
 
 
 def _draw_residuals(axes: Axes, result: ReLUSumFit, intervals: Intervals | None) -> None:
@@ -183,7 +191,12 @@ def gradient_path(path: Any, x: Vector, y: Vector, best: ReLUSumFit | None = Non
         for step, shade in zip(at, shades, strict=True):
             function = path.function_at(int(step))
             functions.plot(grid, function(grid), color=DATA, alpha=float(shade), label=f"step {step:,}")
-        loss.plot(np.arange(1, len(path) + 1), path.losses, color=DATA, label=path.optimizer)
+        loss.plot(
+            np.arange(1, len(path) + 1),
+            path.losses,
+            color=DATA,
+            label={"adam": "Adam", "lbfgs": "L-BFGS"}[path.optimizer],
+        )
         if best is not None:
             optimum = best.sse / len(best.x)
             functions.plot(grid, best.function(grid), color=MODEL, label="optimum", linestyle=(0, (5, 2)))
