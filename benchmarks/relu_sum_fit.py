@@ -94,7 +94,9 @@ def main() -> None:
     for name, (data, segments) in sets.items():
         sse, plain = timed(ours(data, segments, use_numba=False), 5)
         row = f"{name + ' ' + str(segments):16s} {len(data[0]):7d} {1e3 * plain:9.1f} "
-        row += f"{1e3 * timed(ours(data, segments), 5)[1]:9.1f} " if has_numba else f"{'–':>9s} "
+        row += (
+            f"{1e3 * timed(ours(data, segments, use_numba=True), 5)[1]:9.1f} " if has_numba else f"{'–':>9s} "
+        )
         row += f"{sse:14.7g} "
         for method in ("fitfast", "fit") if has_peer else ():
             if method == "fit" and ("--slow" not in sys.argv or len(data[0]) > 3000):
