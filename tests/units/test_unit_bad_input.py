@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from halfwave import HalfwaveError
+from halfwave.constraints import require
 from halfwave.units import UNITS, Binary, DReLU, Gaussian, Potts, PReLU, ReLU, Spin, XReLU, unit_type
-from halfwave.units.checks import require
 
 from .registry import each_unit, example
 

@@ -48,14 +48,12 @@ class Problem:
     cells: Cells
     fit: Candidate
     rules: Rules
-    points: float
-    """Number of points that count, fewer than there are if residuals are correlated."""
 
     @property
     def freedom(self) -> float:
-        """Points minus parameters: two ends, and a place and a height for each free kink."""
+        """Points, taken as independent, minus parameters: two ends, and a place and a height for each free kink."""
         free = sum(knot not in self.rules.fixed for knot in self.fit.knots[1:-1])
-        return self.points - 2 - free - (len(self.fit.knots) - 2)
+        return len(self.data.x) - 2.0 - free - (len(self.fit.knots) - 2)
 
     @property
     def variance(self) -> float:

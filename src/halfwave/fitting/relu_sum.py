@@ -130,7 +130,7 @@ def fit_relu_sum(
         _rows=table,
         _cells=found.cells,
         _scale=data.scale,
-        _problem=Problem(data, found.cells, found.fits[len(chosen.kinks) + 1], rules, float(len(data.x))),
+        _problem=Problem(data, found.cells, found.fits[len(chosen.kinks) + 1], rules),
     )
 
 

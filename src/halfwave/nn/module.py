@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from halfwave.constraints import require
 from halfwave.errors import HalfwaveError
 from halfwave.nn.parameters import along_channels
 
-__all__ = ["FINITE", "NON_NEGATIVE", "POSITIVE", "Activation", "ChannelOptions", "Rule"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule for the elements of a parameter: its wording and its test."""
-
-    words: str
-    holds: Callable[[Tensor], Tensor]
-
-
-FINITE = Rule("finite", torch.isfinite)
-POSITIVE = Rule("positive", lambda value: torch.isfinite(value) & (value > 0))
-NON_NEGATIVE = Rule("at least 0", lambda value: torch.isfinite(value) & (value >= 0))
+__all__ = ["Activation", "ChannelOptions"]
 
 
 class ChannelOptions(TypedDict, total=False):
@@ -49,7 +36,7 @@ class Activation(nn.Module):
 
     Args:
         values: name → number or tensor.
-        rules: name → rule, for those that need more than to be finite.
+        rules: name → rule of `halfwave.constraints`, for those that need more than to be finite.
         num_channels: give every channel its own parameters.
         channel_dim: dimension of the input along which channels lie.
         learnable: whether the parameters are learnt.
@@ -62,7 +49,7 @@ class Activation(nn.Module):
     def __init__(
         self,
         values: Mapping[str, Any],
-        rules: Mapping[str, Rule] | None = None,
+        rules: Mapping[str, str] | None = None,
         *,
         num_channels: int | None = None,
         channel_dim: int = 1,
@@ -85,7 +72,7 @@ class Activation(nn.Module):
         self.parameter_names = tuple(values)
         for name, value in values.items():
             tensor = _as_tensor(value, self._called(name), dtype, device)
-            _check(tensor, (rules or {}).get(name, FINITE), self._called(name))
+            require(tensor, (rules or {}).get(name, "finite"), self._called(name))
             self._keep(name, value, tensor)
 
     def _called(self, name: str) -> str:
@@ -134,14 +121,6 @@ def _as_tensor(value: Any, called: str, dtype: torch.dtype | None, device: Any) 
     if not math.isfinite(number):
         raise HalfwaveError(f"{called} must be finite; got {number!r}")
     return torch.tensor(number, dtype=dtype or torch.get_default_dtype(), device=device)
-
-
-def _check(tensor: Tensor, rule: Rule, called: str) -> None:
-    bad = ~(torch.isfinite(tensor) & rule.holds(tensor))
-    if bool(bad.any()):
-        index = tuple(int(i) for i in torch.nonzero(bad)[0])
-        place = f" at index {index}" if index else ""
-        raise HalfwaveError(f"{called} must be {rule.words}; got {tensor[index].item():.6g}{place}")
 
 
 def _described(value: Any) -> str:

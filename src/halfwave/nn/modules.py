@@ -13,7 +13,7 @@ from halfwave.nn import elementwise
 from halfwave.nn.convention import Convention, as_convention
 from halfwave.nn.conventional import Form
 from halfwave.nn.export import exporting_to_onnx
-from halfwave.nn.module import NON_NEGATIVE, POSITIVE, Activation, ChannelOptions
+from halfwave.nn.module import Activation, ChannelOptions
 from halfwave.nn.thresholded import FORMS, WIDE, number_threshold, thresholded_relu
 
 __all__ = [
@@ -89,7 +89,7 @@ tutorials |
         rules = None if convention is None else as_convention(convention)
         refuses = rules is not None and rules.negative == "refuse"
         super().__init__(
-            {"threshold": threshold}, {"threshold": NON_NEGATIVE} if refuses else None, **options
+            {"threshold": threshold}, {"threshold": "at least 0"} if refuses else None, **options
         )
         if form not in FORMS:
             raise HalfwaveError(
@@ -192,7 +192,7 @@ class ClippedReLU(Activation):
     """
 
     def __init__(self, ceiling: float | Tensor = 6.0, **options: Unpack[ChannelOptions]) -> None:
-        super().__init__({"ceiling": ceiling}, {"ceiling": POSITIVE}, **options)
+        super().__init__({"ceiling": ceiling}, {"ceiling": "positive"}, **options)
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
@@ -241,7 +241,7 @@ class SoftThreshold(Activation):
     """
 
     def __init__(self, threshold: float | Tensor = 0.5, **options: Unpack[ChannelOptions]) -> None:
-        super().__init__({"threshold": threshold}, {"threshold": NON_NEGATIVE}, **options)
+        super().__init__({"threshold": threshold}, {"threshold": "at least 0"}, **options)
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, of the same shape and dtype."""
@@ -266,7 +266,7 @@ class HardThreshold(Activation):
     def __init__(
         self, threshold: float | Tensor = 0.5, *, bandwidth: float = 0.1, **options: Unpack[ChannelOptions]
     ) -> None:
-        super().__init__({"threshold": threshold}, {"threshold": NON_NEGATIVE}, **options)
+        super().__init__({"threshold": threshold}, {"threshold": "at least 0"}, **options)
         self.bandwidth = positive_number("`bandwidth` of HardThreshold", bandwidth)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from halfwave.nn.elementwise import two_sided_relu
-from halfwave.nn.module import POSITIVE, Activation, ChannelOptions
+from halfwave.nn.module import Activation, ChannelOptions
 
 __all__ = ["TwoSidedReLU"]
 
@@ -51,7 +51,7 @@ class TwoSidedReLU(Activation):
             "gamma_pos": gamma_pos,
             "gamma_neg": gamma_neg,
         }
-        super().__init__(values, {"gamma_pos": POSITIVE, "gamma_neg": POSITIVE}, **options)
+        super().__init__(values, {"gamma_pos": "positive", "gamma_neg": "positive"}, **options)
         if self.learnable:
             for name in ("gamma_pos", "gamma_neg"):
                 gamma = self._parameters.pop(name)

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from halfwave.constraints import require
 from halfwave.errors import HalfwaveError
 from halfwave.units.base import Unit
-from halfwave.units.checks import require
 
 __all__ = ["RBM"]
 

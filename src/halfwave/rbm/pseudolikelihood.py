@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from halfwave.constraints import first_index
 from halfwave.errors import HalfwaveError
 from halfwave.rbm.machine import RBM
 from halfwave.units.binary import Binary, log1p_exp
-from halfwave.units.checks import first_index
 from halfwave.units.gaussian import Gaussian
 from halfwave.units.potts import Potts
 from halfwave.units.spin import Spin

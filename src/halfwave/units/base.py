@@ -18,9 +18,10 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from halfwave.constraints import first_index, require
 from halfwave.errors import HalfwaveError
 from halfwave.functions import PiecewiseLinear
-from halfwave.units.checks import first_index, layer_shape, require
+from halfwave.units.checks import layer_shape
 from halfwave.units.noise import random_words
 
 __all__ = ["Unit"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from halfwave.constraints import first_index
 from halfwave.errors import HalfwaveError
-from halfwave.units.checks import first_index
 
 if TYPE_CHECKING:
     from halfwave.units.drelu import DReLU

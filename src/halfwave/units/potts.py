@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from halfwave.constraints import first_index, require
 from halfwave.errors import HalfwaveError
 from halfwave.units.base import Unit
-from halfwave.units.checks import first_index, require
 from halfwave.units.noise import as_uniform
 
 __all__ = ["Potts"]
