@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -56,11 +58,23 @@ def test_weights_follow_the_users_order() -> None:
     assert fit.weights == pytest.approx(sorted_fit.weights[order], abs=1e-6)
 
 
-def test_automatic_choice_needs_squares() -> None:
-    with pytest.raises(HalfwaveError, match="`kinks` must be a number with loss='tukey'; got 'auto'"):
-        fit_relu_sum(range(9), range(9), loss="tukey")
+@pytest.mark.parametrize("loss", ["huber", "tukey"])
+def test_automatic_choice_is_not_led_astray_by_outliers(loss: Any) -> None:
+    x, y, _ = contaminated()
+    fit = fit_relu_sum(x, y, loss=loss, max_kinks=4)
+    assert fit.kinks == pytest.approx([3.0, 7.0], abs=0.3)
+    assert [len(row.kinks) for row in fit.table] == list(range(5))
+
+
+def test_cross_validation_needs_squares() -> None:
+    with pytest.raises(
+        HalfwaveError, match="`criterion` must count points with loss='tukey'; got 'cross_validation'"
+    ):
+        fit_relu_sum(range(9), range(9), loss="tukey", criterion="cross_validation")
 
 
 def test_unknown_losses_are_refused() -> None:
-    with pytest.raises(HalfwaveError, match="`loss` must be one of 'squares', 'huber', 'tukey'; got 'l1'"):
+    with pytest.raises(
+        HalfwaveError, match="`loss` must be one of 'squares', 'huber', 'tukey', 'quantile'; got 'l1'"
+    ):
         fit_relu_sum(range(9), range(9), 1, loss="l1")  # pyright: ignore[reportArgumentType]

@@ -16,7 +16,7 @@ from halfwave.functions.double_double import Vector
 def as_function(data: Observations, fit: Candidate) -> tuple[PiecewiseLinear, Vector]:
     """The fit in the user's units, and its kinks (k − 1,) as floats of the data where they are data."""
     knots = data.scale.outside(fit.knots)
-    knots[0], knots[-1] = _ends(data)
+    knots[0], knots[-1] = data.ends()
     knots[1:-1] = _snapped(data, knots[1:-1])
     heights = data.scale.outside_heights(fit.knots, fit.heights)
     # Kinks that only differ in scaled coordinates are one in floats.
@@ -37,6 +37,7 @@ def rows(data: Observations, found: Found, points: float) -> tuple[FitRow, ...]:
                 sse,
                 _criteria(data, found, segments, sse, points),
                 certificate(data, found, segments),
+                sse,
             )
         )
     return tuple(made)
@@ -49,18 +50,16 @@ def certificate(data: Observations, found: Found, segments: int) -> Certificate:
 
 
 def _criteria(data: Observations, found: Found, segments: int, sse: float, points: float) -> dict[str, float]:
-    # Exact fits differ by rounding only: below it, more kinks must not look better.
-    resolution = 8 * np.finfo(np.float64).eps * max(float(data.y.max()), -float(data.y.min()))
-    visible = max(sse, len(data.x) * max(resolution, np.finfo(np.float64).tiny ** 0.5) ** 2)
+    visible = visible_sse(data, sse)
     strength = strongest_kink(found.cells, found.fits[segments].knots)
     penalties = {"bic": 2.0, "bic3": 3.0, "wbic": 2.0 + strength}
     return {name: information(visible, points, segments - 1, each) for name, each in penalties.items()}
 
 
-def _ends(data: Observations) -> tuple[float, float]:
-    if data.is_sorted:
-        return float(data.x[0]), float(data.x[-1])
-    return float(data.x.min()), float(data.x.max())
+def visible_sse(data: Observations, sse: float) -> float:
+    """The sum of squares, or what rounding makes of 0: exact fits with more kinks must not look better."""
+    resolution = 8 * np.finfo(np.float64).eps * max(float(data.y.max()), -float(data.y.min()))
+    return max(sse, len(data.x) * max(resolution, np.finfo(np.float64).tiny ** 0.5) ** 2)
 
 
 def _snapped(data: Observations, kinks: Vector) -> Vector:

@@ -23,6 +23,7 @@ BLOCKS = 1 << 13  # cells of larger sorted data
 BINS = 1 << 14  # cells of large data too expensive to sort
 _WIDTH = 2.0 / BINS
 _CHUNK_BLOCKS = 64  # blocks summed at a time
+_IMMENSE = 1e6  # the weight of a point that the fit must meet, in weights of all data
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def cells_of(data: Observations) -> Cells:
     """The cells from which a fit starts: points, blocks of sorted points, or bins.
 
     Args:
-        data: the observations.
+        data: the observations. A point that the fit must meet becomes a cell of immense weight.
 
     Returns:
         At most about 16,000 cells. Bins are used only for large unsorted data that are spread evenly enough.
@@ -70,10 +71,35 @@ def cells_of(data: Observations) -> Cells:
     array([1., 2., 1.])
     """
     if not data.is_sorted:
-        return _bins(data)
-    if len(data.x) <= POINTS:
-        return points(*data.scaled())
-    return _blocks(data)
+        cells = _bins(data)
+    else:
+        cells = points(*data.scaled()) if len(data.x) <= POINTS else _blocks(data)
+    return _with_points_to_meet(cells, data) if len(data.through[0]) else cells
+
+
+def _with_points_to_meet(cells: Cells, data: Observations) -> Cells:
+    """The cells with one of immense weight at each point that the fit must meet.
+
+    It draws the fit near enough for every comparison of kinks; `meeting.met` makes it exact.
+    """
+    x = data.scale.inside(data.through[0])
+    y = data.scale.inside_heights(x, data.through[1])
+    # No cell may reach across such a point.
+    cells = zoomed(cells, data, x, 0)
+    total = _IMMENSE * float(cells.weight.sum())
+    shared = np.isin(x, cells.x[cells.distinct == 1])
+    nothing = np.zeros(int((~shared).sum()))
+    alone = x[~shared]
+    cells = join(
+        [cells, Cells(alone, nothing + total, alone, y[~shared], nothing, nothing, nothing, nothing + 1)]
+    )
+    at = np.searchsorted(cells.x, x[shared])
+    weight, mean, spread = cells.weight.copy(), cells.y.copy(), cells.yy.copy()
+    apart = y[shared] - mean[at]
+    weight[at] += total
+    mean[at] += apart * total / weight[at]
+    spread[at] += apart**2 * total * cells.weight[at] / weight[at]
+    return replace(cells, weight=weight, y=mean, yy=spread)
 
 
 def points(x: Vector, y: Vector, weight: Vector) -> Cells:
@@ -164,6 +190,7 @@ def _block_sums(data: Observations, edges: Indices) -> Cells:
     start = x[first]
     local = x - np.repeat(start, np.diff(edges))
     changes = np.concatenate(([True], local[1:] != local[:-1]))
+    changes[first] = True  # a block's first x is another one than the last of the block before
     distinct = np.add.reduceat(changes.astype(np.float64), first)
     sums = [np.add.reduceat(term, first) for term in _terms(local, y, weight)]
     return _from_sums(start, *sums, distinct=distinct)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Literal, get_args
 
 import numpy as np
@@ -94,3 +95,14 @@ def effective_points(points: int, correlation: float) -> float:
     Source: Bayley and Hammersley (1946), J. R. Statist. Soc. Suppl. 8, 184-197.
     """
     return max(points * (1 - correlation) / (1 + correlation), 8.0)
+
+
+def warn_of_correlation(correlation: float, points: int, criterion: str, kinks: int) -> None:
+    """AutocorrelationWarning with what it means for the number of kinks that a criterion chose."""
+    warnings.warn(
+        f"neighbouring residuals have correlation {correlation:.2f}: {criterion} takes that for structure and "
+        f"chose {kinks} kinks; correlation='correct' counts {effective_points(points, correlation):.0f} "
+        f"independent points instead of {points}",
+        AutocorrelationWarning,
+        stacklevel=6,
+    )

@@ -26,6 +26,7 @@ __all__ = [
     "Intervals",
     "Method",
     "Problem",
+    "checked",
     "delta_errors",
     "intervals_of",
     "profile_interval",
@@ -48,12 +49,18 @@ class Problem:
     cells: Cells
     fit: Candidate
     rules: Rules
+    inflation: float = 1.0
+    """How many of the points tell as much as one independent point."""
 
     @property
     def freedom(self) -> float:
-        """Points, taken as independent, minus parameters: two ends, and a place and a height for each free kink."""
+        """Independent points that would tell as much, minus parameters.
+
+        These are two ends, and a place and a height for each free kink; a point to meet takes one away.
+        """
         free = sum(knot not in self.rules.fixed for knot in self.fit.knots[1:-1])
-        return len(self.data.x) - 2.0 - free - (len(self.fit.knots) - 2)
+        points = len(self.data.x) / self.inflation + len(self.data.through[0])
+        return points - 2.0 - free - (len(self.fit.knots) - 2)
 
     @property
     def variance(self) -> float:
@@ -209,7 +216,7 @@ class Intervals:
 
 
 def intervals_of(
-    problem: Problem, level: float = 0.95, method: Method = "profile", resamples: int = 200, seed: int = 0
+    problem: Problem, level: float = 0.95, method: Method | None = None, resamples: int = 200, seed: int = 0
 ) -> Intervals:
     """Intervals of all kinks and slopes of a fit, in the units of the data.
 
@@ -217,21 +224,14 @@ def intervals_of(
         problem: the fit.
         level: nominal coverage, inside (0, 1).
         method: "profile" (profile likelihood; slopes by the delta method), "delta" or "bootstrap" (residuals
-            resampled, percentiles; for data of up to some 10,000 points).
+            resampled, percentiles; for data of up to some 10,000 points); "profile" by default.
         resamples: of the bootstrap, at least 20.
         seed: of the bootstrap.
 
     Raises:
         HalfwaveError: if an option breaks its rule.
     """
-    if not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise HalfwaveError(f"`level` of intervals must be inside (0, 1); got {level!r}")
-    if method not in get_args(Method):
-        raise HalfwaveError(
-            f'`method` of intervals must be "profile", "delta" or "bootstrap"; got {method!r}'
-        )
-    if not isinstance(resamples, int) or resamples < 20:
-        raise HalfwaveError(f"`resamples` of intervals must be an integer of at least 20; got {resamples!r}")
+    method = checked(level, method or "profile", resamples)
     knots, count = problem.fit.knots, len(problem.fit.knots) - 2
     slopes = np.diff(problem.fit.heights) / np.diff(knots)
     reach = stats.t.ppf((1 + level) / 2, max(problem.freedom, 1.0))
@@ -252,3 +252,16 @@ def intervals_of(
     return Intervals(
         float(level), method, scale.outside(ends), (scale.slope + scale.y_unit * slope_ends) / scale.x_unit
     )
+
+
+def checked(level: float, method: object, resamples: object) -> Method:
+    """The method, once the options keep their rules, or HalfwaveError."""
+    if not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise HalfwaveError(f"`level` of intervals must be inside (0, 1); got {level!r}")
+    if method not in get_args(Method):
+        raise HalfwaveError(
+            f'`method` of intervals must be "profile", "delta" or "bootstrap"; got {method!r}'
+        )
+    if not isinstance(resamples, int) or resamples < 20:
+        raise HalfwaveError(f"`resamples` of intervals must be an integer of at least 20; got {resamples!r}")
+    return method  # pyright: ignore[reportReturnType]

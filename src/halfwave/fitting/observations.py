@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +64,23 @@ class Observations:
     order: (
         npt.NDArray[np.intp] | None
     )  # the user's index of each point; None if nothing moved or was left out
+    through: tuple[Vector, Vector] = (np.zeros(0), np.zeros(0))  # points (p,) that the fit meets, by x
+    given: int = 0  # number of the user's points, those of weight 0 included
 
-    def weights_as_given(self, count: int) -> Vector | None:
-        """The weights of the user's points (count,) in the user's order, 0 for those left out."""
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest x, of points that the fit meets too."""
+        parts = [
+            self.x[[0, -1]] if self.is_sorted else np.array([self.x.min(), self.x.max()]),
+            self.through[0],
+        ]
+        together = np.concatenate(parts)
+        return float(together.min()), float(together.max())
+
+    def weights_as_given(self) -> Vector | None:
+        """The weights of the user's points (given,) in the user's order, 0 for those left out."""
         if self.weights is None or self.order is None:
             return self.weights
-        given = np.zeros(count)
+        given = np.zeros(self.given)
         given[self.order] = self.weights
         return given
 
@@ -91,6 +102,7 @@ def observe(
     weights: npt.ArrayLike | None = None,
     *,
     level: bool = False,
+    through: Sequence[tuple[Any, float]] = (),
 ) -> Observations:
     """Checks data and chooses the scale.
 
@@ -99,10 +111,11 @@ def observe(
         y: ordinates (n,).
         weights: positive weights of the squared residuals (n,); points of weight 0 are left out.
         level: whether the reference line is flat, so that flat pieces stay flat when scaled.
+        through: points (x, y) that the fit must meet; they may lie outside the data.
 
     Raises:
         HalfwaveError: if an array is empty, not one-dimensional, not real or not finite; if lengths differ;
-            if all x are equal; if a weight is negative or all are zero.
+            if all x are equal; if a weight is negative or all are zero; if two points to meet share an x.
 
     >>> observe([3, 1, 2], [0.0, 1.0, 2.0]).x
     array([1., 2., 3.])
@@ -115,7 +128,8 @@ def observe(
         )
     if len(abscissae) == 0:
         raise HalfwaveError("`x` must hold at least two different values; got an empty array")
-    heavy = None if weights is None else _weights(weights, len(abscissae))
+    given = len(abscissae)
+    heavy = None if weights is None else _weights(weights, given)
     order = None
     if heavy is not None and not heavy.all():
         order = np.flatnonzero(heavy)
@@ -126,8 +140,38 @@ def observe(
         abscissae, ordinates, ordered = abscissae[turned], ordinates[turned], True
         heavy = None if heavy is None else heavy[turned]
         order = turned if order is None else order[turned]
-    scale = _choose_scale(abscissae, ordinates, level)
-    return Observations(abscissae, ordinates, heavy, ordered, unit, scale, order)
+    met = _points_to_meet(through, unit)
+    scale = _choose_scale(abscissae, ordinates, level, met)
+    return Observations(abscissae, ordinates, heavy, ordered, unit, scale, order, met, given)
+
+
+def _points_to_meet(through: Any, unit: str | None) -> tuple[Vector, Vector]:
+    """Abscissae and ordinates (p,) of the points to meet, by x."""
+    try:
+        pairs = [tuple(point) for point in through]
+    except TypeError as error:
+        raise HalfwaveError(f"`through` must be a list of points (x, y); got {through!r}") from error
+    wrong = next((pair for pair in pairs if len(pair) != 2), None)
+    if wrong is not None:
+        raise HalfwaveError(f"`through` must be a list of points (x, y); got {wrong!r} among them")
+    if not pairs:
+        return np.zeros(0), np.zeros(0)
+    x, its_unit = times_as_numbers("x of `through`", [pair[0] for pair in pairs])
+    y = _finite("y of `through`", [pair[1] for pair in pairs])
+    if its_unit != unit:
+        raise HalfwaveError(
+            f"x of `through` must be {unit or 'numbers'} as `x` is; got {its_unit or 'numbers'}"
+        )
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    twice = np.flatnonzero(np.diff(x) == 0)
+    if twice.size:
+        at = int(twice[0])
+        raise HalfwaveError(
+            f"`through` must hold each x once; got ({float(x[at])!r}, {float(y[at])!r}) and "
+            f"({float(x[at + 1])!r}, {float(y[at + 1])!r})"
+        )
+    return x, y
 
 
 def times_as_numbers(name: str, values: Any) -> tuple[Vector, str | None]:
@@ -202,10 +246,11 @@ def _is_even(x: Vector) -> bool:
     return bool(counts.max() <= len(sample) / 16)
 
 
-def _choose_scale(x: Vector, y: Vector, level: bool) -> Scale:
+def _choose_scale(x: Vector, y: Vector, level: bool, through: tuple[Vector, Vector]) -> Scale:
     low, high = float(x.min()), float(x.max())
     if low == high:
         raise HalfwaveError(f"`x` must hold at least two different values; got only {low!r}")
+    low, high = min(low, *through[0].tolist(), high), max(high, *through[0].tolist(), low)
     half = high / 2 - low / 2
     stride = max(1, len(x) // _SAMPLE)
     centre = low + half
@@ -216,9 +261,10 @@ def _choose_scale(x: Vector, y: Vector, level: bool) -> Scale:
         float(((sample_x - mean_x) * (sample_y - mean_y)).sum()) / spread if spread > 0 and not level else 0.0
     )
     residual = sample_y - (mean_y + slope * (sample_x - mean_x))
+    aside = through[1] - (mean_y + slope * ((through[0] - centre) / half - mean_x))
     # A residual that rounding explains is none: y on a line must not be blown up into noise.
-    unit = float(np.abs(residual).max())
-    size = float(np.abs(sample_y).max())
+    unit = float(np.abs(np.append(residual, aside)).max())
+    size = float(np.abs(np.append(sample_y, through[1])).max())
     if unit <= 64 * np.finfo(np.float64).eps * size:
         unit = size if size > 0 else 1.0
     return Scale(centre, half, mean_y - slope * mean_x, slope, unit)

@@ -1,23 +1,25 @@
-"""The least-squares fit of a sum of ReLUs to data of one variable."""
+"""The best fit of a sum of ReLUs to data of one variable."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from halfwave.errors import HalfwaveError
 from halfwave.fitting.assemble import rows
+from halfwave.fitting.axes import LogAxes, axes_of
 from halfwave.fitting.cells import Cells, cells_of
-from halfwave.fitting.criteria import Criterion, check_criterion
+from halfwave.fitting.criteria import Criterion, check_criterion, effective_points, is_correlated
 from halfwave.fitting.fit_result import FitRow, ReLUSumFit
-from halfwave.fitting.intervals import Problem
+from halfwave.fitting.intervals import Problem, intervals_of
+from halfwave.fitting.lower_bound import lower_bound
+from halfwave.fitting.meeting import met
 from halfwave.fitting.observations import Observations, observe, times_as_numbers
-from halfwave.fitting.request import Flat, no_fit, number_of_kinks, one_of, rules_of
-from halfwave.fitting.robust import Loss, reweighted
+from halfwave.fitting.request import Flat, Wanted, no_fit, number_of_kinks, one_of, rules_of, truth, wanted
+from halfwave.fitting.robust import Loss, robust_fit
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import search
 from halfwave.fitting.selection import Correlation, autocorrelation, choose
@@ -36,10 +38,14 @@ def fit_relu_sum(
     min_points: int = 3,
     min_length: float = 0.0,
     fixed_kinks: Sequence[float] = (),
+    through: Sequence[tuple[Any, float]] = (),
     flat: Flat = "none",
     monotone: Monotone | None = None,
     convex: Convex | None = None,
+    continuous: bool = True,
     loss: Loss = "squares",
+    quantile: float = 0.5,
+    log_axes: LogAxes = "none",
     use_numba: bool | None = None,
 ) -> ReLUSumFit:
     """The continuous piecewise-linear function with k kinks that minimises ``Σ w (y − f(x))²``.
@@ -57,18 +63,25 @@ def fit_relu_sum(
         criterion: "bic" (two parameters a kink), "bic3" (three), "wbic" (between them, by the strongest kink)
             or "cross_validation" (ten folds; the fewest kinks within one standard error of the best).
         correlation: what to do where neighbouring residuals are correlated, which makes criteria that count
-            points choose too many kinks: "warn", "correct" (count as many points as independent ones would
-            tell as much) or "ignore".
+            points choose too many kinks, and intervals too short: "warn", "correct" (count as many points as
+            independent ones would tell as much) or "ignore".
         min_points: how many different x a segment has at least, those at its ends included; 2 or more.
-        min_length: the shortest segment, in units of x (seconds for datetimes).
+        min_length: the shortest segment, in units of x (seconds for datetimes; of ln x on a logarithmic axis).
         fixed_kinks: kinks that the fit must have, inside the data; they count among `kinks`.
+        through: points (x, y) that the fit must pass through, inside the data or outside; each counts as a point
+            of its segment.
         flat: which end pieces have slope 0.
         monotone: "increasing" or "decreasing": the fit never falls, or never rises, inside the data.
         convex: "convex" (or True): slopes never fall; "concave": they never rise. With this or `monotone` the
             kinks are moved one at a time, and the certificate does not call them optimal unless they would be
             without; not to be had together with `flat`.
-        loss: "squares"; "huber" or "tukey" against outliers, which are iterated squares,
-            with the result's `weights` and `sse` those of the last round. They need a number of kinks.
+        continuous: whether pieces must meet. If not, the kinks are jumps between neighbouring points, and optimal
+            for up to some thousand different x.
+        loss: "squares"; "huber" or "tukey" against outliers, which are iterated squares, with the result's
+            `weights` and `sse` those of the last round; or "quantile", the check loss. Their optima are local.
+        quantile: q of the loss "quantile", inside (0, 1): a part q of the points lies below the fit.
+        log_axes: "x", "y" or "both" fit ln x, ln y or both: the function is piecewise linear in natural
+            logarithms. Kinks and predictions are in the units of the data.
         use_numba: whether to run the compiled kernels; by default where numba is installed and the data are large
             or the kernels loaded already. Loading takes a second, and the very first time some ten to compile.
 
@@ -78,7 +91,8 @@ def fit_relu_sum(
     Raises:
         HalfwaveError: if x or y is empty, not one-dimensional, not real or not finite; lengths differ; all x
             are equal; there are too few different x for the kinks; a fixed kink lies outside the data; no
-            placement of kinks meets all constraints; an option is not one of those named.
+            placement of kinks meets all constraints; options exclude one another; an option is not one of those
+            named; a number on a logarithmic axis is not positive.
 
     Warns:
         AutocorrelationWarning: if kinks were chosen by counting points whose residuals are correlated.
@@ -89,53 +103,104 @@ def fit_relu_sum(
     >>> fit = fit_relu_sum(x, np.abs(x - 4), kinks=1)
     >>> fit.kinks, fit.sse < 1e-20
     (array([4.]), True)
+    >>> fit_relu_sum(x, np.where(x < 4, 1.0, 3.0), kinks=1, continuous=False).kinks
+    array([3.5])
     """
     check_criterion(criterion)
     one_of("correlation", correlation, get_args(Correlation))
+    truth("continuous", continuous)
     shape = shape_of(monotone, convex)
+    axes = axes_of(log_axes)
     level = one_of("flat", flat, get_args(Flat)) != "none" or shape.monotone != 0
-    data = observe(x, y, weights, level=level)
-    rules = rules_of(data, min_points, min_length, fixed_kinks, flat, shape)
+    data = observe(
+        axes.x_to(x, "`x`"),
+        axes.y_to(y, "`y`"),
+        weights,
+        level=level,
+        through=axes.points_to(through, "`through`"),
+    )
+    fixed = axes.x_to(fixed_kinks, "`fixed_kinks`")
+    rules = rules_of(data, min_points, min_length, fixed, flat, shape)
     cells = cells_of(data)
-    fewest = len(rules.fixed)
-    automatic = isinstance(kinks, str)
-    count = number_of_kinks(kinks, max_kinks, cells, rules)
-    if one_of("loss", loss, get_args(Loss)) != "squares":
-        if automatic:
-            raise HalfwaveError(f"`kinks` must be a number with loss={loss!r}; got 'auto'")
-        data = reweighted(data, rules, count + 1, loss, use_numba)
-        cells = cells_of(data)
-    every = list(range(fewest + 1, count + 2))
-    found = search(data, rules, every if automatic else [count + 1], use_numba, cells, not automatic)
-    if not found.fits:
-        raise no_fit(fewest if automatic else count, rules, data)
+    asked = wanted(
+        criterion=criterion,
+        correlation=correlation,
+        loss=one_of("loss", loss, get_args(Loss)),
+        quantile=quantile,
+        continuous=continuous,
+        automatic=isinstance(kinks, str),
+        most=number_of_kinks(kinks, max_kinks, cells, rules, continuous),
+        use_numba=use_numba,
+        rules=rules,
+        data=data,
+    )
+    parts = _parts_of(data, rules, cells, asked)
+    parts["kinks"] = axes.x_from(parts["kinks"])
+    return ReLUSumFit(
+        **parts,
+        criterion=criterion if asked.automatic else "given",
+        x=times_as_numbers("`x`", x)[0],
+        y=np.asarray(y, dtype=np.float64),
+        x_unit=data.x_unit,
+        axes=axes,
+        continuous=continuous,
+        loss=loss,
+    )
 
-    if automatic:
-        made, chosen = choose(data, rules, found, criterion, correlation)
+
+def _parts_of(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> dict[str, Any]:
+    """The fields of the result that depend on the kind of fit."""
+    if not asked.continuous:
+        from halfwave.fitting.jumps import jump_fit
+
+        return jump_fit(data, rules, asked)
+    if asked.loss != "squares":
+        return robust_fit(data, rules, asked)
+    return _squares(data, rules, cells, asked)
+
+
+def _squares(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> dict[str, Any]:
+    """The least-squares fit and what is known about it."""
+    every = list(range(len(rules.fixed) + 1, asked.most + 2))
+    segments = every if asked.automatic else [asked.most + 1]
+    found = met(search(data, rules, segments, asked.use_numba, cells, not asked.automatic), data, rules)
+    if not found.fits:
+        raise no_fit(len(rules.fixed) if asked.automatic else asked.most, rules, data)
+    if asked.automatic:
+        made, chosen = choose(data, rules, found, asked)
         table = partial(tuple, made)
     else:
         chosen = rows(data, found, len(data.x))[0]
-        table = partial(_all_rows, data, rules, every, use_numba, cells)
-    return ReLUSumFit(
-        function=chosen.function,
-        kinks=chosen.kinks,
-        sse=chosen.sse,
-        certificate=chosen.certificate,
-        criterion=criterion if automatic else "given",
-        x=times_as_numbers("`x`", x)[0],
-        y=np.asarray(y, dtype=np.float64),
-        weights=data.weights_as_given(np.shape(x)[0]),
-        x_unit=data.x_unit,
-        autocorrelation=autocorrelation(data, chosen.function),
-        _rows=table,
-        _cells=found.cells,
-        _scale=data.scale,
-        _problem=Problem(data, found.cells, found.fits[len(chosen.kinks) + 1], rules),
+        table = partial(_all_rows, data, rules, every, asked.use_numba, cells)
+    rho = autocorrelation(data, chosen.function)
+    corrected = asked.correlation == "correct" and is_correlated(rho, len(data.x))
+    problem = Problem(
+        data,
+        found.cells,
+        found.fits[len(chosen.kinks) + 1],
+        rules,
+        len(data.x) / effective_points(len(data.x), rho) if corrected else 1.0,
     )
+    return {
+        "function": chosen.function,
+        "kinks": chosen.kinks,
+        "sse": chosen.sse,
+        "loss_value": chosen.sse,
+        "certificate": chosen.certificate,
+        "autocorrelation": rho,
+        "weights": data.weights_as_given(),
+        "_rows": table,
+        "_bound": partial(_bound, found.cells, len(chosen.kinks) + 1, data),
+        "_intervals": partial(intervals_of, problem),
+    }
+
+
+def _bound(cells: Cells, segments: int, data: Observations) -> float:
+    return lower_bound(cells, segments) * data.scale.y_unit**2
 
 
 def _all_rows(
     data: Observations, rules: Rules, segments: list[int], use_numba: bool | None, cells: Cells
 ) -> tuple[FitRow, ...]:
     """The table of a fit whose number of kinks was given: computed when it is read."""
-    return rows(data, search(data, rules, segments, use_numba, cells), len(data.x))
+    return rows(data, met(search(data, rules, segments, use_numba, cells), data, rules), len(data.x))

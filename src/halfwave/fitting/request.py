@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.cells import Cells
+from halfwave.fitting.criteria import Criterion
 from halfwave.fitting.observations import Observations
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.shape import ANY_SHAPE, Shape
-from halfwave.functions.checks import finite_vector, non_negative_number
+from halfwave.functions.checks import finite_number, finite_vector, non_negative_number
 
 Flat = Literal["none", "first", "last", "both"]
 
@@ -25,11 +27,68 @@ def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
     return value
 
 
+def truth(name: str, value: Any) -> bool:
+    """The value as a bool, or HalfwaveError."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise HalfwaveError(f"`{name}` must be True or False; got {value!r}")
+    return bool(value)
+
+
 def whole_number(name: str, value: Any, least: int) -> int:
     """The value as an int of at least so much, or HalfwaveError."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise HalfwaveError(f"`{name}` must be a whole number of at least {least}; got {value!r}")
     return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What kind of fit a user wants, checked."""
+
+    criterion: Criterion
+    correlation: str
+    loss: str
+    quantile: float
+    continuous: bool
+    automatic: bool  # whether the criterion chooses the number of kinks
+    most: int  # the number of kinks asked for, or the largest to try
+    use_numba: bool | None
+
+
+def wanted(data: Observations, rules: Rules, **options: Any) -> Wanted:
+    """What a user wants, once the options are known to go together.
+
+    Raises:
+        HalfwaveError: if they do not, or the quantile is out of range.
+    """
+    asked = Wanted(**options)
+    if asked.loss == "quantile" and not 0 < finite_number("`quantile`", asked.quantile) < 1:
+        raise HalfwaveError(f"`quantile` must be inside (0, 1); got {asked.quantile!r}")
+    count = len(data.through[0])
+    if count > asked.most + 2:
+        raise HalfwaveError(
+            f"`through` must hold at most {asked.most + 2} points for {asked.most} kinks, which is how many "
+            f"heights there are; got {count}"
+        )
+    if asked.automatic and asked.criterion == "cross_validation" and asked.loss != "squares":
+        raise HalfwaveError(f"`criterion` must count points with loss={asked.loss!r}; got 'cross_validation'")
+    if not asked.continuous:
+        _only_squares(asked, rules, count)
+    return asked
+
+
+def _only_squares(asked: Wanted, rules: Rules, count: int) -> None:
+    """HalfwaveError for what pieces that need not meet cannot have."""
+    if asked.loss != "squares":
+        raise HalfwaveError(f"`loss` must be 'squares' with continuous=False; got {asked.loss!r}")
+    if asked.automatic and asked.criterion not in ("bic", "bic3"):
+        raise HalfwaveError(
+            f"`criterion` must be 'bic' or 'bic3' with continuous=False; got {asked.criterion!r}"
+        )
+    if rules.shape:
+        raise HalfwaveError("`monotone` and `convex` need continuous=True; got continuous=False")
+    if count:
+        raise HalfwaveError(f"`through` needs continuous=True; got continuous=False and {count} points")
 
 
 def rules_of(
@@ -66,7 +125,7 @@ def rules_of(
     )
 
 
-def number_of_kinks(kinks: Any, max_kinks: Any, cells: Cells, rules: Rules) -> int:
+def number_of_kinks(kinks: Any, max_kinks: Any, cells: Cells, rules: Rules, continuous: bool = True) -> int:
     """The number of kinks asked for, or the largest one to try.
 
     Raises:
@@ -74,11 +133,12 @@ def number_of_kinks(kinks: Any, max_kinks: Any, cells: Cells, rules: Rules) -> i
             different x allow.
     """
     distinct, fewest = int(cells.distinct.sum()), len(rules.fixed)
-    # Neighbouring segments may share the point on their kink: s of them need s (min_points − 1) + 1.
-    largest = (distinct - 1) // (rules.min_points - 1) - 1
+    # Neighbouring segments that meet may share the point on their kink: s of them need s (min_points − 1) + 1.
+    shared = int(continuous)
+    largest = (distinct - shared) // (rules.min_points - shared) - 1
     if largest < fewest:
         raise HalfwaveError(
-            f"`x` must hold at least {(fewest + 1) * (rules.min_points - 1) + 1} different values for "
+            f"`x` must hold at least {(fewest + 1) * (rules.min_points - shared) + shared} different values for "
             f"{fewest} kinks with min_points={rules.min_points}; got {distinct}"
         )
     if isinstance(kinks, str):
@@ -102,6 +162,18 @@ def no_fit(kinks: int, rules: Rules, data: Observations) -> HalfwaveError:
         asked.append(f"min_length={rules.min_length * data.scale.x_unit:g}")
     if rules.fixed:
         asked.append(f"fixed_kinks={[float(f'{k:.12g}') for k in data.scale.outside(np.array(rules.fixed))]}")
+    if rules.flat_first or rules.flat_last:
+        asked.append(
+            "flat="
+            + repr({(1, 0): "first", (0, 1): "last", (1, 1): "both"}[rules.flat_first, rules.flat_last])
+        )
+    if rules.shape.monotone:
+        asked.append(f"monotone={'increasing' if rules.shape.monotone > 0 else 'decreasing'!r}")
+    if rules.shape.convex:
+        asked.append(f"convex={'convex' if rules.shape.convex > 0 else 'concave'!r}")
+    if len(data.through[0]):
+        points = zip(*(part.tolist() for part in data.through), strict=True)
+        asked.append(f"through={[(float(f'{x:.12g}'), float(f'{y:.12g}')) for x, y in points]}")
     return HalfwaveError(
         f"`kinks` must leave room for every constraint; no placement of {kinks} kinks meets {' and '.join(asked)}"
     )

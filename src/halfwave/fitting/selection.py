@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from halfwave.fitting.assemble import as_function, rows
-from halfwave.fitting.criteria import (
-    AutocorrelationWarning,
-    Criterion,
-    effective_points,
-    is_correlated,
-    lag_one,
-)
+from halfwave.fitting.criteria import effective_points, is_correlated, lag_one, warn_of_correlation
 from halfwave.fitting.fit_result import FitRow, sum_of_squares
+from halfwave.fitting.meeting import met
 from halfwave.fitting.observations import Observations
+from halfwave.fitting.request import Wanted
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import Found, search, settle
 from halfwave.functions import PiecewiseLinear
@@ -30,37 +26,42 @@ _FOLDS = 10
 
 
 def choose(
-    data: Observations, rules: Rules, found: Found, criterion: Criterion, correlation: Correlation
+    data: Observations, rules: Rules, found: Found, asked: Wanted
 ) -> tuple[tuple[FitRow, ...], FitRow]:
     """The table with the criteria, and the row that the criterion prefers."""
-    points = float(len(data.x))
-    made = rows(data, found, points)
+    count = len(data.x)
+    made = rows(data, found, count)
     rho = autocorrelation(data, made[-1].function)
-    if correlation == "correct" and is_correlated(rho, len(data.x)):
-        made = rows(data, found, effective_points(len(data.x), rho))
-    if criterion == "cross_validation":
+    if asked.correlation == "correct" and is_correlated(rho, count):
+        made = rows(data, found, effective_points(count, rho))
+    if asked.criterion == "cross_validation":
         return _cross_validated(data, rules, found, made)
-    made, chosen = _settled(data, rules, found, made, min(made, key=lambda row: row.criteria[criterion]))
+    best = min(made, key=lambda row: row.criteria[asked.criterion])
+    made, chosen = _settled(data, rules, found, made, best)
     left = autocorrelation(data, chosen.function)
-    if correlation == "warn" and is_correlated(left, len(data.x)):
-        warnings.warn(
-            f"neighbouring residuals have correlation {left:.2f}: {criterion} takes that for structure and "
-            f"chose {len(chosen.kinks)} kinks; correlation='correct' counts {effective_points(len(data.x), left):.0f} "
-            f"independent points instead of {len(data.x)}",
-            AutocorrelationWarning,
-            stacklevel=3,
-        )
+    if asked.correlation == "warn" and is_correlated(left, count):
+        warn_of_correlation(left, count, asked.criterion, len(chosen.kinks))
     return made, chosen
 
 
-def autocorrelation(data: Observations, function: PiecewiseLinear) -> float:
-    """Lag-one correlation of the residuals in the order of x; 0 for exact fits, NaN for large data not sorted."""
+def autocorrelation(
+    data: Observations, function: PiecewiseLinear, influence: Callable[[Vector], Vector] | None = None
+) -> float:
+    """Lag-one correlation of the residuals in the order of x; 0 for exact fits, NaN for large data not sorted.
+
+    Args:
+        data: the observations.
+        function: the fit.
+        influence: the derivative of the loss, where that is not squares; it takes the place of residuals.
+    """
     if not data.is_sorted:
         return math.nan
     residuals = data.y - function(data.x)
     # What rounding leaves of an exact fit has a pattern, but no meaning.
     rounding = 64 * np.finfo(np.float64).eps * np.abs(data.y).max()
-    return lag_one(residuals, data.weights) if np.abs(residuals).max() > rounding else 0.0
+    if np.abs(residuals).max() <= rounding:
+        return 0.0
+    return lag_one(residuals if influence is None else influence(residuals), data.weights)
 
 
 def _cross_validated(
@@ -91,7 +92,7 @@ def _settled(
 ) -> tuple[tuple[FitRow, ...], FitRow]:
     """The table with the chosen fit searched down to the finest scale, which leaves the criteria as they are."""
     segments = len(chosen.kinks) + 1
-    function, kinks = as_function(data, settle(found, rules, segments).fits[segments])
+    function, kinks = as_function(data, met(settle(found, rules, segments), data, rules).fits[segments])
     sse = sum_of_squares(function, data.x, data.y, data.weights)
     better = replace(chosen, function=function, kinks=kinks, sse=sse)
     return tuple(better if row is chosen else row for row in made), better
@@ -105,7 +106,7 @@ def _fold_errors(data: Observations, rules: Rules, segments: list[int], fold: in
     if data.is_sorted:
         held &= (data.x > data.x[0]) & (data.x < data.x[-1])
     weights = None if data.weights is None else data.weights[~held]
-    rest = Observations(data.x[~held], data.y[~held], weights, data.is_sorted, data.x_unit, data.scale, None)
+    rest = replace(data, x=data.x[~held], y=data.y[~held], weights=weights, order=None)
     found = search(rest, rules, segments, thorough=False)
     heavy = np.ones(int(held.sum())) if data.weights is None else data.weights[held]
     errors = np.full(len(segments), np.nan)

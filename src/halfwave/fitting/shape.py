@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.heights import Spans, cost_of
-from halfwave.fitting.segment_table import Matrix
+from halfwave.fitting.segment_table import Mask, Matrix
 from halfwave.functions.double_double import Vector
 
 Monotone = Literal["increasing", "decreasing"]
@@ -19,6 +19,7 @@ Convex = bool | Literal["convex", "concave"]
 
 _SWEEPS = 10
 _WORTH = 1e-9
+_UNUSED = 1e-9  # of the largest weight of a ramp
 _SLACK = 1e-12  # of the largest slope or bend: less than this is rounding
 
 
@@ -75,9 +76,9 @@ def shaped_heights(sums: Spans, knots: Vector, shape: Shape) -> tuple[Vector, fl
         return None
     if not np.diag(lower).min() > 1e-7 * np.diag(lower).max():
         return None
-    free, ramps = _ramps(knots, shape)
+    free, bounded = ramps(knots, shape)
     # A free weight is the difference of two that are not negative.
-    basis = np.column_stack((free, -free, ramps))
+    basis = np.column_stack((free, -free, bounded))
     try:
         weights, _ = nnls(lower.T @ basis, np.linalg.solve(lower, target), maxiter=50 * basis.shape[1])
     except RuntimeError:
@@ -86,7 +87,7 @@ def shaped_heights(sums: Spans, knots: Vector, shape: Shape) -> tuple[Vector, fl
     return heights, max(cost_of(sums, heights), 0.0)
 
 
-def _ramps(knots: Vector, shape: Shape) -> tuple[Matrix, Matrix]:
+def ramps(knots: Vector, shape: Shape) -> tuple[Matrix, Matrix]:
     """Columns of heights at the knots (k + 1, ·) with free weights, and those whose weights must not be negative."""
     one = np.ones((len(knots), 1))
     if shape.convex == 0:
@@ -101,6 +102,14 @@ def _ramps(knots: Vector, shape: Shape) -> tuple[Matrix, Matrix]:
     # Rising and concave, or falling and convex: the same ramps, seen from the right end.
     bends = shape.convex * np.maximum(knots[None, 1:-1] - knots[:, None], 0.0)
     return one, np.hstack((shape.monotone * (knots - knots[-1])[:, None], bends))
+
+
+def ramps_used(knots: Vector, heights: Vector, shape: Shape) -> Mask:
+    """Which columns of `ramps`, free ones first, a fit with this shape is made of: those of weight 0 stay out."""
+    free, bounded = ramps(knots, shape)
+    weights = np.linalg.lstsq(np.hstack((free, bounded)), heights, rcond=None)[0][free.shape[1] :]
+    used = weights > _UNUSED * max(float(np.abs(weights).max(initial=0.0)), np.finfo(np.float64).tiny)
+    return np.append(np.ones(free.shape[1], dtype=bool), used)
 
 
 def has_shape(knots: Vector, heights: Vector, shape: Shape) -> bool:

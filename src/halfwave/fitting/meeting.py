@@ -1,0 +1,89 @@
+"""Fits that pass through given points: heights that meet them exactly, where the search only came very near."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.linalg import null_space
+from scipy.sparse import csr_array
+
+from halfwave.fitting.cells import Cells
+from halfwave.fitting.heights import Spans, cost_of, spans
+from halfwave.fitting.observations import Observations
+from halfwave.fitting.polish import Candidate
+from halfwave.fitting.rules import Rules
+from halfwave.fitting.search import Found
+from halfwave.fitting.segment_table import Matrix
+from halfwave.fitting.shape import has_shape, ramps, ramps_used
+from halfwave.functions.double_double import Vector
+
+__all__ = ["met", "tents"]
+
+_MISSED = 1e-9  # of the scale of the data: a fit farther than this from a point does not meet it
+
+
+def met(found: Found, data: Observations, rules: Rules) -> Found:
+    """What was found, with every fit brought onto the points to meet; fits that cannot meet them all are left out.
+
+    Args:
+        found: by `search`, of cells with an immense weight at each such point.
+        data: the observations.
+        rules: constraints.
+    """
+    if not len(data.through[0]):
+        return found
+    x = data.scale.inside(data.through[0])
+    y = data.scale.inside_heights(x, data.through[1])
+    exact = {k: _meeting(found.cells, fit, rules, x, y) for k, fit in found.fits.items()}
+    return replace(found, fits={k: fit for k, fit in exact.items() if fit is not None})
+
+
+def _meeting(cells: Cells, fit: Candidate, rules: Rules, x: Vector, y: Vector) -> Candidate | None:
+    """The least-squares fit with the same kinks among those that pass through points (p,); None without any."""
+    sums = rules.spans(spans(cells, fit.knots))
+    columns = np.eye(len(fit.knots))
+    if rules.shape:
+        columns = np.hstack(ramps(fit.knots, rules.shape))[:, ramps_used(fit.knots, fit.heights, rules.shape)]
+    rows = tents(fit.knots, x, rules) @ columns
+    solved = _constrained(sums, columns, rows, y)
+    if solved is None:
+        return None
+    heights = rules.heights(solved)
+    reached = np.abs(tents(fit.knots, x, Rules()) @ heights - y).max() <= _MISSED * max(1.0, np.abs(y).max())
+    if not reached or (rules.shape and not has_shape(fit.knots, heights, rules.shape)):
+        return None
+    return Candidate(fit.knots, heights, max(cost_of(sums, solved), 0.0))
+
+
+def tents(knots: Vector, x: Vector, rules: Rules) -> csr_array:
+    """What each height (k + 1,) contributes at each place (n,); flat end pieces have the height of their kink."""
+    home = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
+    right = (x - knots[home]) / (knots[home + 1] - knots[home])
+    left_home, right_home = home, home + 1
+    if rules.flat_first:
+        left_home = np.maximum(left_home, 1)
+    if rules.flat_last:
+        right_home = np.minimum(right_home, max(len(knots) - 2, int(rules.flat_first)))
+    entries = (
+        np.concatenate((1 - right, right)),
+        (np.tile(np.arange(len(x)), 2), np.concatenate((left_home, right_home))),
+    )
+    return csr_array(entries, shape=(len(x), len(knots)))
+
+
+def _constrained(sums: Spans, columns: Matrix, rows: Matrix, y: Vector) -> Vector | None:
+    """Heights ``columns @ w`` that minimise the sum of squares under ``rows @ w = y``, by the null space of rows."""
+    gram = np.diag(np.append(sums.aa, 0.0) + np.append(0.0, sums.bb))
+    gram += np.diag(sums.ab, 1) + np.diag(sums.ab, -1)
+    target = np.append(sums.ay, 0.0) + np.append(0.0, sums.by)
+    start = np.linalg.lstsq(rows, y, rcond=None)[0]
+    free = null_space(rows)
+    if free.shape[1]:
+        basis = columns @ free
+        pull = basis.T @ (target - gram @ (columns @ start))
+        try:
+            start = start + free @ np.linalg.solve(basis.T @ gram @ basis, pull)
+        except np.linalg.LinAlgError:
+            return None
+    return columns @ start
