@@ -116,3 +116,45 @@ def test_mistakes_are_one_sentence(
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys) -> None:
     failed(call(capsys, "fit", tmp_path / "no.csv", "--x", "a", "--y", "b"), "does not exist")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--through", "0,4", "--through", "12,8"), {"kinks": 1}),
+        (("--loss", "quantile", "--quantile", "0.8", "--kinks", "1"), {"kinks": 1, "method": "bootstrap"}),
+        (("--discontinuous", "--kinks", "1"), {"kinks": 1}),
+        (("--fixed-kinks", "4,6.5", "--kinks", "2"), {"kinks": 2}),
+        (("--convex", "convex", "--kinks", "2", "--flat", "none"), {"kinks": 2}),
+        (("--monotone", "increasing", "--kinks", "1"), {"kinks": 1}),
+        (("--log-axes", "x", "--kinks", "1"), {"kinks": 1}),
+    ],
+)
+def test_every_kind_of_fit(
+    table: Path, tmp_path: Path, capsys, options: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    base = tmp_path / "r"
+    status, output, errors = call(
+        capsys, "fit", table, "--x", "x", "--y", "y", "--output", base, "--correlation", "ignore", *options
+    )
+    assert status == 0, errors
+    numbers = json.loads(base.with_name("r.json").read_text())
+    assert len(numbers["kinks"]) == expected["kinks"]
+    assert len(numbers["slopes"]) == len(numbers["kinks"]) + 1
+    assert numbers["intervals"]["method"] == expected.get("method", "profile")
+    assert base.with_name("r.png").exists()
+    assert str(base.with_name("r.png")) in output.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--through", "3"), "--through must be a point X,Y; got '3'"),
+        (("--through", "a,b"), "--through must be numbers as x is; got 'a'"),
+        (("--fixed-kinks", "3,x"), "--fixed-kinks must be numbers as x is; got 'x'"),
+        (("--loss", "quantile", "--quantile", "1.5"), "`quantile` must be inside (0, 1); got 1.5"),
+        (("--log-axes", "y", "--y", "w", "--x", "x", "--convex", "up"), "`convex` must be None, True, False"),
+    ],
+)
+def test_wrong_options_are_named(table: Path, capsys, options: tuple[str, ...], message: str) -> None:
+    failed(call(capsys, "fit", table, "--x", "x", "--y", "y", *options), message)

@@ -32,9 +32,14 @@ class Certificate:
     grid_sse: float
     """Sum of squares of the best fit on the grid, from which the search went on off the grid."""
 
+    everywhere: bool = False
+    """Whether no fit at all is better: where pieces need not meet, the grid leaves none out."""
+
     def __str__(self) -> str:
+        if self.everywhere:
+            return "optimal: no other jumps do better"
         if self.grid_size == 0:
-            return "a local optimum: nothing is proven for this loss"
+            return "the best found: nothing is proven for this kind of fit and amount of data"
         proof = "optimal" if self.optimal_on_grid else "not proven optimal"
         return f"{proof} on a grid of {self.grid_size} candidate kinks (SSE {self.grid_sse:.6g}), polished off it"
 
@@ -104,6 +109,14 @@ class ReLUSumFit:
     def table(self) -> tuple[FitRow, ...]:
         """The best fit for each number of kinks up to the asked one, from 0; computed when first read."""
         return tuple(replace(row, kinks=self.axes.x_from(row.kinks)) for row in self._rows())
+
+    @property
+    def slopes(self) -> Vector:
+        """The slope of `function` between neighbouring kinks (k + 1,); per unit of ln x with a logarithmic x axis."""
+        x = self.axes.x_to(np.concatenate(([self.x.min()], self.kinks, [self.x.max()])), "`x`")
+        # The function drops kinks at which nothing changes: its own pieces may be fewer.
+        place = np.searchsorted(self.function.kinks, (x[:-1] + x[1:]) / 2)
+        return self.function.slopes[place]
 
     @cached_property
     def residuals(self) -> Vector:

@@ -90,7 +90,7 @@ def _rows(data: Observations, fits: dict[int, Segmented], points: float) -> dict
             name: information(visible, points, segments - 1, each) for name, each in _PER_JUMP.items()
         }
         grid = len(np.unique(data.x)) - 1 if fit.is_optimal else 0
-        certificate = Certificate(fit.is_optimal, grid, sse)
+        certificate = Certificate(fit.is_optimal, grid, sse, everywhere=fit.is_optimal)
         made[segments] = FitRow(cuts, function, sse, criteria, certificate, sse)
     return made
 

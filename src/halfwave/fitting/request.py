@@ -12,10 +12,11 @@ import numpy as np
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.cells import Cells
 from halfwave.fitting.criteria import Criterion
-from halfwave.fitting.observations import Observations
+from halfwave.fitting.observations import Observations, times_as_numbers
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.shape import ANY_SHAPE, Shape
 from halfwave.functions.checks import finite_number, finite_vector, non_negative_number
+from halfwave.functions.double_double import Vector
 
 Flat = Literal["none", "first", "last", "both"]
 
@@ -108,7 +109,7 @@ def rules_of(
     if shape and flat != "none":
         raise HalfwaveError(f"`flat` must be 'none' where `monotone` or `convex` is asked for; got {flat!r}")
     length = non_negative_number("`min_length`", min_length)
-    fixed = np.unique(finite_vector("`fixed_kinks`", fixed_kinks))
+    fixed = np.unique(_places("`fixed_kinks`", fixed_kinks, data.x_unit))
     low, high = float(data.x.min()), float(data.x.max())
     outside = fixed[(fixed <= low) | (fixed >= high)]
     if outside.size:
@@ -123,6 +124,16 @@ def rules_of(
         flat_last=flat in ("last", "both"),
         shape=shape,
     )
+
+
+def _places(name: str, values: Any, unit: str | None) -> Vector:
+    """Abscissae as numbers: times where x is times, and seconds as plain numbers too."""
+    if np.asarray(values).dtype.kind not in "mM":
+        return finite_vector(name, values)
+    numbers, its_unit = times_as_numbers(name, np.asarray(values))
+    if its_unit != unit:
+        raise HalfwaveError(f"{name} must be {unit or 'numbers'} as `x` is; got {its_unit}")
+    return numbers
 
 
 def number_of_kinks(kinks: Any, max_kinks: Any, cells: Cells, rules: Rules, continuous: bool = True) -> int:

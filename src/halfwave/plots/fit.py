@@ -27,6 +27,12 @@ _CRITERIA = {
     "wbic": "weighted BIC",
     "cross_validation": "cross-validated error",
 }
+_LOSSES = {
+    "squares": "sum of squares",
+    "huber": "Huber's loss",
+    "tukey": "Tukey's loss",
+    "quantile": "check loss",
+}
 
 Vector = npt.NDArray[Any]
 
@@ -61,21 +67,29 @@ def fit(
         _draw_choice(figure.add_subplot(places[:, 1]), result)
         data.set(ylabel=labels[1], title=_heading(result))
         data.tick_params(labelbottom=False)
-        residuals.set(xlabel=labels[0], ylabel="residual")
+        residuals.set(xlabel=labels[0], ylabel="residual" + (" of logarithm" if result.axes.log_y else ""))
+        if result.axes.log_x:
+            data.set_xscale("log")
+        if result.axes.log_y:
+            data.set_yscale("log")
         figure.align_ylabels([data, residuals])
     return figure
 
 
 def _heading(result: ReLUSumFit) -> str:
     count = len(result.kinks)
-    explained = 1 - result.sse / _total(result)
-    return f"{len(result.x):,} points, {count} kink{'' if count == 1 else 's'}, R² = {explained:.4f}"
+    what = f"{count} {'kink' if result.continuous else 'jump'}{'' if count == 1 else 's'}"
+    return f"{len(result.x):,} points, {what}, {_goodness(result)}"
 
 
-def _total(result: ReLUSumFit) -> float:
+def _goodness(result: ReLUSumFit) -> str:
+    if result.loss == "quantile":
+        return f"check loss {short(result.loss_value)}"
     weights = np.ones_like(result.y) if result.weights is None else result.weights
-    centre = np.average(result.y, weights=weights)
-    return float((weights * (result.y - centre) ** 2).sum()) or 1.0
+    heights = result.axes.y_to(result.y, "`y`")
+    centre = np.average(heights, weights=weights)
+    total = float((weights * (heights - centre) ** 2).sum()) or 1.0
+    return f"R² = {1 - result.sse / total:.4f}"
 
 
 def _abscissa(result: ReLUSumFit, x: Vector) -> Vector:
@@ -122,15 +136,26 @@ def _draw_kinks(axes: Axes, result: ReLUSumFit, intervals: Intervals | None) -> 
 def _draw_data(axes: Axes, result: ReLUSumFit, intervals: Intervals | None) -> None:
     _draw_kinks(axes, result, intervals)
     _draw_points(axes, result, result.y)
-    corners = np.concatenate(([result.x.min()], result.kinks, [result.x.max()]))
-    axes.plot(_abscissa(result, corners), result.function(corners), color=MODEL, zorder=3)
-    at_kinks = result.function(result.kinks)
+    x, heights = _corners(result)
+    axes.plot(_abscissa(result, x), heights, color=MODEL, zorder=3)
+    at_kinks = result.predict(result.kinks)
     axes.plot(_abscissa(result, result.kinks), at_kinks, "o", color=MODEL, markersize=4, zorder=4)
     if intervals is not None:  # a bar for each kink: bands alone run into each other
         low, high = (_abscissa(result, ends) for ends in intervals.kinks.T)
         axes.hlines(at_kinks, low, high, color=MODEL, linewidth=1.2, zorder=3)
         for ends in (low, high):
             axes.plot(ends, at_kinks, "|", color=MODEL, markersize=7, zorder=3)
+
+
+def _corners(result: ReLUSumFit) -> tuple[Vector, Vector]:
+    """The corners of the fit's graph, each piece's two ends; where pieces do not meet, NaN between them."""
+    x = np.concatenate(([result.x.min()], result.kinks, [result.x.max()]))
+    if result.continuous:
+        return x, result.predict(x)
+    left, right = np.nextafter(x[:-1], np.inf), x[1:]
+    gap = np.full(len(left), np.nan)
+    places = np.stack((left, right, right)).T.ravel()
+    return places, np.stack((result.predict(left), result.predict(right), gap)).T.ravel()
 
 
 def _draw_residuals(axes: Axes, result: ReLUSumFit, intervals: Intervals | None) -> None:
@@ -145,7 +170,7 @@ def _draw_choice(axes: Axes, result: ReLUSumFit) -> None:
     counts = np.array([len(row.kinks) for row in rows])
     name = result.criterion
     chosen = name in rows[0].criteria
-    values = np.array([row.criteria[name] if chosen else row.sse for row in rows])
+    values = np.array([row.criteria[name] if chosen else row.loss_value for row in rows])
     axes.plot(counts, values, "o-", color=COLOURS[2], markersize=4)
     here = counts == len(result.kinks)
     axes.plot(
@@ -163,7 +188,7 @@ def _draw_choice(axes: Axes, result: ReLUSumFit) -> None:
     title = f"chosen: {len(result.kinks)}" if chosen else f"asked for: {len(result.kinks)}"
     axes.set(
         xlabel="number of kinks",
-        ylabel=_CRITERIA.get(name, name) if chosen else "sum of squares",
+        ylabel=_CRITERIA.get(name, name) if chosen else _LOSSES[result.loss],
         title=title,
     )
 

@@ -32,7 +32,8 @@ class ReLUSumRegressor(ExplicitRegressor):
     `AdditiveReLURegressor` takes several. For other numbers of kinks, criteria and intervals call `fit_relu_sum`.
 
     Args:
-        kinks, max_kinks, criterion, correlation, min_points, monotone, convex: as in `halfwave.fitting.fit_relu_sum`.
+        kinks, max_kinks, criterion, correlation, min_points, monotone, convex, continuous, loss, quantile: as in
+            `halfwave.fitting.fit_relu_sum`.
 
     Attributes:
         function_: the fitted `halfwave.functions.PiecewiseLinear`.
@@ -52,6 +53,9 @@ class ReLUSumRegressor(ExplicitRegressor):
         "min_points": POSITIVE_INTEGER,
         "monotone": ANYTHING,
         "convex": ANYTHING,
+        "continuous": ANYTHING,
+        "loss": ANYTHING,
+        "quantile": ANYTHING,
     }
 
     function_: PiecewiseLinear
@@ -66,6 +70,9 @@ class ReLUSumRegressor(ExplicitRegressor):
         min_points: int = 3,
         monotone: Any = None,
         convex: Any = None,
+        continuous: bool = True,
+        loss: Any = "squares",
+        quantile: float = 0.5,
     ) -> None:
         self.kinks = kinks
         self.max_kinks = max_kinks
@@ -74,6 +81,9 @@ class ReLUSumRegressor(ExplicitRegressor):
         self.min_points = min_points
         self.monotone = monotone
         self.convex = convex
+        self.continuous = continuous
+        self.loss = loss
+        self.quantile = quantile
 
     def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Fits the function; arguments and errors as in every estimator here, X being (n,) or (n, 1)."""
@@ -99,6 +109,9 @@ class ReLUSumRegressor(ExplicitRegressor):
             criterion=self.criterion,
             correlation=self.correlation,
             min_points=self.min_points,
+            continuous=self.continuous,
+            loss=self.loss,
+            quantile=self.quantile,
             **{name: value for name, value in bounds.items() if value is not None},
         )
 
