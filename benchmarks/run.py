@@ -6,6 +6,7 @@ import platform
 import sys
 
 import drelu_sampling
+import fit_coverage
 import pcd_update
 import relu_sum_fit
 import thresholded_relu
@@ -13,6 +14,7 @@ import torch
 
 BENCHMARKS = {
     "drelu_sampling": drelu_sampling.main,
+    "fit_coverage": fit_coverage.main,
     "pcd_update": pcd_update.main,
     "relu_sum_fit": relu_sum_fit.main,
     "thresholded_relu": thresholded_relu.main,

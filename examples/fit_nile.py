@@ -51,6 +51,14 @@ def main() -> None:
     print(f"with 3 kinks: SSE {three.sse:,.0f}, no fit below {three.lower_bound:,.0f}; {three.certificate}")
     np.testing.assert_allclose(three.sse, 1_459_093, rtol=1e-6)
 
+    # the fall was sudden: pieces that need not meet say so with one jump, and put it between the right two years
+    jump = hw.fitting.fit_relu_sum(year, flow, continuous=False, flat="both")
+    low, high = jump.intervals().kinks[0]
+    print(f"as a jump: at {jump.kinks[0]:.1f}, 95 % from {low:.0f} to {high:.0f}, SSE {jump.sse:,.0f}")
+    assert jump.kinks.tolist() == [1898.5]
+    assert jump.criterion == "bic"
+    assert jump.table[1].criteria["bic"] < bics[2]
+
     file = options.output / "nile.json"
     options.output.mkdir(parents=True, exist_ok=True)
     numbers = {"kinks": fit.kinks.tolist(), "intervals": intervals.kinks.tolist(), "sse": fit.sse}
@@ -58,6 +66,8 @@ def main() -> None:
     print(file)
     figure = hw.plots.fit(fit, intervals, labels=("year", "flow of the Nile, 10⁸ m³"))
     print(hw.plots.save_figure(figure, options.output / "fit_nile.png"))
+    figure = hw.plots.fit(jump, jump.intervals(), labels=("year", "flow of the Nile, 10⁸ m³"))
+    print(hw.plots.save_figure(figure, options.output / "fit_nile_jump.png"))
 
 
 if __name__ == "__main__":
