@@ -122,3 +122,42 @@ def test_shapes_work_with_automatic_kinks_and_robust_losses() -> None:
 def test_bad_shapes_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(HalfwaveError, match=message):
         fit_relu_sum(range(9), range(9), 1, **options)  # pyright: ignore[reportArgumentType]
+
+
+def rising() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    x = np.sort(generator.uniform(0, 10, 200))
+    return x, np.interp(x, [0, 4, 10], [0, 6, 8]) + generator.normal(0, 0.4, 200)
+
+
+def test_shapes_with_fixed_kinks_keep_both() -> None:
+    x, y = rising()
+    fit = fit_relu_sum(x, y, 3, monotone="increasing", fixed_kinks=[2.0, 7.0])
+    assert {2.0, 7.0} <= set(fit.kinks.tolist())
+    assert (fit.function.slopes >= 0).all()
+    np.testing.assert_array_equal(fit.intervals().kinks[[0, 2]], [[2.0, 2.0], [7.0, 7.0]])
+
+
+def test_intervals_under_a_shape_that_holds_are_those_without_it() -> None:
+    x, y = rising()
+    for method in ("profile", "delta"):
+        free, bound = fit_relu_sum(x, y, 1), fit_relu_sum(x, y, 1, convex="concave")
+        np.testing.assert_allclose(
+            bound.intervals(method=method).kinks, free.intervals(method=method).kinks, rtol=1e-6
+        )
+
+
+def test_a_shape_that_binds_shortens_where_a_kink_may_lie() -> None:
+    x, y = wavy(120, 0)
+    bound = fit_relu_sum(x, y, 2, convex="concave", correlation="ignore")
+    free = fit_relu_sum(x, y, 2, correlation="ignore")
+    assert bound.sse > free.sse
+    for low, kink, high in np.column_stack((bound.intervals().kinks, bound.kinks))[:, [0, 2, 1]]:
+        assert x[0] <= low <= kink <= high <= x[-1]
+
+
+def test_cross_validation_with_a_shape_finds_the_kink() -> None:
+    x, y = rising()
+    fit = fit_relu_sum(x, y, monotone="increasing", criterion="cross_validation", max_kinks=3)
+    assert fit.kinks == pytest.approx([4.0], abs=0.4)
+    assert all(np.isfinite(row.criteria["cross_validation"]) for row in fit.table)

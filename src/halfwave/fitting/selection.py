@@ -35,9 +35,9 @@ def choose(
     if asked.correlation == "correct" and is_correlated(rho, count):
         made = rows(data, found, effective_points(count, rho))
     if asked.criterion == "cross_validation":
-        return _cross_validated(data, rules, found, made)
+        return _cross_validated(data, rules, found, made, asked.use_numba)
     best = min(made, key=lambda row: row.criteria[asked.criterion])
-    made, chosen = _settled(data, rules, found, made, best)
+    made, chosen = _settled(data, rules, found, made, best, asked.use_numba)
     left = autocorrelation(data, chosen.function)
     if asked.correlation == "warn" and is_correlated(left, count):
         warn_of_correlation(left, count, asked.criterion, len(chosen.kinks))
@@ -65,7 +65,7 @@ def autocorrelation(
 
 
 def _cross_validated(
-    data: Observations, rules: Rules, found: Found, made: tuple[FitRow, ...]
+    data: Observations, rules: Rules, found: Found, made: tuple[FitRow, ...], use_numba: bool | None
 ) -> tuple[tuple[FitRow, ...], FitRow]:
     """The fewest kinks whose error on left-out points is within one standard error of the least.
 
@@ -74,7 +74,7 @@ def _cross_validated(
     segments = [len(row.kinks) + 1 for row in made]
     errors = np.full((_FOLDS, len(made)), np.nan)
     for fold in range(_FOLDS):
-        errors[fold] = _fold_errors(data, rules, segments, fold)
+        errors[fold] = _fold_errors(data, rules, segments, fold, use_numba)
     usable = np.isfinite(errors).all(axis=0)
     mean = np.where(usable, errors.mean(axis=0), np.inf)
     spread = errors.std(axis=0, ddof=1) / math.sqrt(_FOLDS)
@@ -84,21 +84,30 @@ def _cross_validated(
         replace(row, criteria={**row.criteria, "cross_validation": float(value)})
         for row, value in zip(made, mean, strict=True)
     )
-    return _settled(data, rules, found, told, told[chosen])
+    return _settled(data, rules, found, told, told[chosen], use_numba)
 
 
 def _settled(
-    data: Observations, rules: Rules, found: Found, made: tuple[FitRow, ...], chosen: FitRow
+    data: Observations,
+    rules: Rules,
+    found: Found,
+    made: tuple[FitRow, ...],
+    chosen: FitRow,
+    use_numba: bool | None,
 ) -> tuple[tuple[FitRow, ...], FitRow]:
     """The table with the chosen fit searched down to the finest scale, which leaves the criteria as they are."""
     segments = len(chosen.kinks) + 1
-    function, kinks = as_function(data, met(settle(found, rules, segments), data, rules).fits[segments])
+    function, kinks = as_function(
+        data, met(settle(found, rules, segments, use_numba), data, rules).fits[segments]
+    )
     sse = sum_of_squares(function, data.x, data.y, data.weights)
     better = replace(chosen, function=function, kinks=kinks, sse=sse)
     return tuple(better if row is chosen else row for row in made), better
 
 
-def _fold_errors(data: Observations, rules: Rules, segments: list[int], fold: int) -> Vector:
+def _fold_errors(
+    data: Observations, rules: Rules, segments: list[int], fold: int, use_numba: bool | None
+) -> Vector:
     """Mean squared error of each number of segments on every tenth point, fitted to the others."""
     # The end points stay: without them the fold would test extrapolation.
     held = np.arange(len(data.x)) % _FOLDS == fold
@@ -107,7 +116,7 @@ def _fold_errors(data: Observations, rules: Rules, segments: list[int], fold: in
         held &= (data.x > data.x[0]) & (data.x < data.x[-1])
     weights = None if data.weights is None else data.weights[~held]
     rest = replace(data, x=data.x[~held], y=data.y[~held], weights=weights, order=None)
-    found = search(rest, rules, segments, thorough=False)
+    found = search(rest, rules, segments, use_numba, thorough=False)
     heavy = np.ones(int(held.sum())) if data.weights is None else data.weights[held]
     errors = np.full(len(segments), np.nan)
     for place, k in enumerate(segments):
