@@ -5,6 +5,9 @@ from __future__ import annotations
 import warnings
 from itertools import pairwise
 
+import pickle
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -292,3 +295,33 @@ def test_blocks_and_bins_find_what_points_find(
     other = fit_relu_sum(x, y, 2)
     assert other.sse == pytest.approx(reference.sse, rel=1e-6)
     assert other.sse == pytest.approx(((y - other.function(x)) ** 2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("weight", [1e-200, 1e200])
+@pytest.mark.parametrize("through", [[], [(0.0, 0.0)]])
+def test_the_unit_of_weights_does_not_matter(weight: float, through: list[tuple[float, float]]) -> None:
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(1, 10, 60))
+    y = np.abs(x - 4) + 0.2 * rng.normal(size=60)
+    plain = fit_relu_sum(x, y, 1, through=through)
+    fit = fit_relu_sum(x, y, 1, weights=np.full(60, weight), through=through)
+    assert fit.kinks == pytest.approx(plain.kinks, rel=1e-12)
+    assert fit.sse == pytest.approx(weight * plain.sse, rel=1e-12)
+    assert fit.certificate.grid_sse == pytest.approx(weight * plain.certificate.grid_sse, rel=1e-9)
+    assert fit.lower_bound <= fit.sse
+    np.testing.assert_allclose(fit.intervals().kinks, plain.intervals().kinks, rtol=1e-6)
+
+
+def test_values_whose_squares_overflow_are_refused() -> None:
+    with pytest.raises(HalfwaveError, match=r"`y` must be at most 1e\+150 in size, .*; got 2e\+200"):
+        fit_relu_sum([1, 2, 3], [1.0, -2e200, 1.0], 0)
+
+
+@pytest.mark.parametrize("options", [{}, {"continuous": False}, {"loss": "huber"}, {"loss": "quantile"}])
+def test_results_survive_pickling(options: dict[str, Any]) -> None:
+    x = np.arange(30.0)
+    fit = fit_relu_sum(x, np.abs(x - 12) + np.sin(x), 1, **options)
+    again = pickle.loads(pickle.dumps(fit))
+    np.testing.assert_array_equal(again.kinks, fit.kinks)
+    np.testing.assert_array_equal(again.intervals(resamples=20).kinks, fit.intervals(resamples=20).kinks)
+    assert again.autocorrelation == fit.autocorrelation

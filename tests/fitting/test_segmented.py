@@ -128,7 +128,7 @@ def check_predictions(data: Observations, fit: Segmented) -> None:
     np.testing.assert_allclose(function(data.x), own, rtol=0, atol=1e-12 * size)
     assert not set(function.kinks.tolist()) & set(data.x[np.searchsorted(data.x, cuts)].tolist())
     sse = sum_of_squares(function, data.x, data.y, data.weights)
-    assert sse == pytest.approx(fit.cost * data.scale.y_unit**2, rel=1e-9, abs=1e-20 * size**2)
+    assert sse == pytest.approx(fit.cost * data.cost_unit, rel=1e-9, abs=1e-20 * size**2)
 
 
 @pytest.mark.parametrize("spacing", [1e-3, 1.0, float(np.spacing(FAR))])
@@ -180,7 +180,7 @@ def test_lines_with_jumps_are_recovered_to_rounding(offset: float) -> None:
     data = observe(x + offset, y)
     fit = best_segments(data, Rules(), [3])[3]
     noise = 1e4 * np.spacing(offset + 900)  # what rounding x does to y
-    assert 0.0 <= fit.cost * data.scale.y_unit**2 <= 90 * (noise**2 + 1e-24)
+    assert 0.0 <= fit.cost * data.cost_unit <= 90 * (noise**2 + 1e-24)
     _, cuts = segmented_function(data, fit)
     assert np.searchsorted(x + offset, cuts).tolist() == [30, 60]
 
@@ -212,8 +212,8 @@ def test_units_order_and_duplication_change_nothing() -> None:
         found = np.sort((segmented_function(data, fit)[1] - origin) / unit)
         np.testing.assert_allclose(found, cuts, atol=1e-8, err_msg=name)
     twice, heavy = (best_segments(variants[name][0], Rules(), [3])[3] for name in ("duplicated", "heavy"))
-    assert twice.cost * variants["duplicated"][0].scale.y_unit ** 2 == pytest.approx(
-        heavy.cost * variants["heavy"][0].scale.y_unit ** 2, rel=1e-10
+    assert twice.cost * variants["duplicated"][0].cost_unit == pytest.approx(
+        heavy.cost * variants["heavy"][0].cost_unit, rel=1e-10
     )
 
 
@@ -223,7 +223,7 @@ def test_no_continuous_fit_costs_less(seed: int) -> None:
     data = observe(x, y)
     for k, fit in best_segments(data, Rules(min_points=1), [1, 2, 3, 4]).items():
         continuous = fit_relu_sum(x, y, kinks=k - 1, min_points=2)
-        assert fit.cost * data.scale.y_unit**2 <= continuous.sse * (1 + 1e-9)
+        assert fit.cost * data.cost_unit <= continuous.sse * (1 + 1e-9)
         assert fit.cost == pytest.approx(lower_bound(cells_of(data), k), rel=1e-9)
 
 
@@ -281,7 +281,7 @@ def test_blocks_and_bins_lead_to_the_same_fit(monkeypatch: pytest.MonkeyPatch) -
     for data, fit in zip((blocks, bins), fits, strict=True):
         function, cuts = segmented_function(data, fit)
         sse = sum_of_squares(function, data.x, data.y, None)
-        assert sse == pytest.approx(fit.cost * data.scale.y_unit**2, rel=1e-9)
+        assert sse == pytest.approx(fit.cost * data.cost_unit, rel=1e-9)
         ends = cut_intervals(data, Rules(fixed=(0.25,)), fit)
         assert ((ends[:, 0] <= cuts) & (cuts <= ends[:, 1])).all()
         assert (ends[:, 1] - ends[:, 0] < 1e-2).all()

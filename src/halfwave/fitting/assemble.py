@@ -46,7 +46,7 @@ def rows(data: Observations, found: Found, points: float) -> tuple[FitRow, ...]:
 def certificate(data: Observations, found: Found, segments: int) -> Certificate:
     """What the dynamic programme proved, in the user's units."""
     optimum = found.grid[segments]
-    return Certificate(optimum.is_optimal, found.grid_size, optimum.cost * data.scale.y_unit**2)
+    return Certificate(optimum.is_optimal, found.grid_size, optimum.cost * data.cost_unit)
 
 
 def _criteria(data: Observations, found: Found, segments: int, sse: float, points: float) -> dict[str, float]:

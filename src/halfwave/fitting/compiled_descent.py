@@ -18,20 +18,23 @@ except ImportError:  # whoever imports this file without numba gets plain Python
 
 
 STEPS, FEW_STEPS = 25, 4
-LENGTHS = np.array([1.0, 0.5, 0.2, 0.05])  # parts of a step that are tried
+SHORTER = np.array([0.5, 0.2, 0.05])  # parts of a step that are tried where the whole one does not help
 WORTH = 1e-11  # a step that lowers the cost by less than this fraction is the last one
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # sums in any order: several at a time
-def _sums(cells, knots, side_left, sums):
-    """Fills the normal equations (6, k): Σ of w a², w ab, w b², w ay, w by, w y² of each segment."""
+def _sums(cells, knots, on_left, sums):
+    """Fills the normal equations (6, k): Σ of w a², w ab, w b², w ay, w by, w y² of each segment.
+
+    A point on a kink belongs to the segment on the left where `on_left` (k − 1,) says so.
+    """
     x, weight, y, xx, xy, yy = cells
     segments = len(knots) - 1
     sums[:] = 0.0
     begin = 0
     for s in range(segments):
         end = len(x)
-        if s < segments - 1 and side_left:
+        if s < segments - 1 and on_left[s]:
             end = np.searchsorted(x, knots[s + 1], "right")
         elif s < segments - 1:
             end = np.searchsorted(x, knots[s + 1], "left")
@@ -71,7 +74,11 @@ def _allowed(x, distinct, knots, limits):
         if not knots[s + 1] - knots[s] >= min_length:
             return False
         first, last = np.searchsorted(x, knots[s], "left"), np.searchsorted(x, knots[s + 1], "right")
-        if last - first < min_points and distinct[first:last].sum() < min_points:
+        count = 0.0
+        while first < last and count < min_points:
+            count += distinct[first]
+            first += 1
+        if count < min_points:
             return False
     return True
 
@@ -105,32 +112,142 @@ def _heights(sums, heights):
 
 
 @njit(cache=True, nogil=True)
-def _crossing_steps(sums, knots, movable):
-    """From each kink to where its neighbouring lines cross (k − 1,), at most 0.9 of the way to the next knot."""
-    segments = len(knots) - 1
-    left, right, step = np.full(segments, np.nan), np.full(segments, np.nan), np.zeros(segments - 1)
-    for s in range(segments):
-        aa, ab, bb = sums[0, s], sums[1, s], sums[2, s]
-        determinant = aa * bb - ab**2
-        if determinant > 1e-12 * aa * bb:
-            left[s] = (sums[3, s] * bb - sums[4, s] * ab) / determinant
-            right[s] = (sums[4, s] * aa - sums[3, s] * ab) / determinant
-    for j in range(segments - 1):
-        before, after = knots[j + 1] - knots[j], knots[j + 2] - knots[j + 1]
-        bend = (right[j] - left[j]) / before - (right[j + 1] - left[j + 1]) / after
-        if movable[j] and bend != 0 and np.isfinite(bend):
-            step[j] = min(max((left[j + 1] - right[j]) / bend, -0.9 * before), 0.9 * after)
-    return step
+def _directions(cells, sums, knots, heights, rightward, leftward, stuck):
+    """Marks kinks on a point that lower the cost when moved right, when moved left, and in no direction."""
+    x, weight, y = cells[0], cells[1], cells[2]
+    for j in range(len(knots) - 2):
+        rightward[j], leftward[j], stuck[j] = False, False, False
+        place = np.searchsorted(x, knots[j + 1])
+        if place == len(x) or x[place] != knots[j + 1]:
+            continue
+        u, v, w = heights[j], heights[j + 1], heights[j + 2]
+        bend = (v - u) / (knots[j + 1] - knots[j]) - (w - v) / (knots[j + 2] - knots[j + 1])
+        pull = sums[4, j] - sums[1, j] * u - sums[2, j] * v
+        leftward_gain = bend * pull
+        rightward_gain = -bend * (pull + weight[place] * (y[place] - v))
+        rightward[j] = rightward_gain > 0 and rightward_gain >= leftward_gain
+        stuck[j] = rightward_gain <= 0 and leftward_gain <= 0
+        leftward[j] = not rightward[j] and not stuck[j]
 
 
 @njit(cache=True, nogil=True)
-def _try(cells, distinct, knots, limits, flats, sums, heights):
-    """The cost of the best fit with given knots, its heights filled in; ``inf`` where there is none."""
-    if not _allowed(cells[0], distinct, knots, limits):
-        return np.inf
-    _sums(cells, knots, False, sums)
+def _crossings(sums, knots, held, target):
+    """Moves the targets (k + 1,) of kinks to where the lines on both sides meet, at most 0.9 of the way.
+
+    The lines are continuous at the held kinks and at the ends of segments that have none of their own.
+    """
+    segments = len(knots) - 1
+    broken = np.zeros(segments + 1, np.bool_)
+    broken[1:-1] = ~held
+    for s in range(segments):
+        aa, ab, bb = sums[0, s], sums[1, s], sums[2, s]
+        if not aa * bb - ab**2 > 1e-12 * aa * bb:
+            broken[s], broken[s + 1] = False, False
+    pivot, pull, beside = np.zeros(2 * segments), np.zeros(2 * segments), np.zeros(2 * segments)
+    at = np.zeros(segments, np.intp)
+    for s in range(segments):
+        if s > 0:
+            at[s] = at[s - 1] + (2 if broken[s] else 1)
+        i = at[s]
+        pivot[i] += sums[0, s]
+        pull[i] += sums[3, s]
+        beside[i] = sums[1, s]
+        pivot[i + 1] += sums[2, s]
+        pull[i + 1] += sums[4, s]
+    last = at[-1] + 1
+    for i in range(last):
+        if not pivot[i] > 0:
+            return
+        factor = beside[i] / pivot[i]
+        pivot[i + 1] -= factor * beside[i]
+        pull[i + 1] -= factor * pull[i]
+    if not pivot[last] > 0:
+        return
+    pull[last] /= pivot[last]
+    for i in range(last - 1, -1, -1):
+        pull[i] = (pull[i] - beside[i] * pull[i + 1]) / pivot[i]
+    for j in range(1, segments):
+        before, after = knots[j] - knots[j - 1], knots[j + 1] - knots[j]
+        here, there = at[j - 1], at[j]
+        bend = (pull[here + 1] - pull[here]) / before - (pull[there + 1] - pull[there]) / after
+        if broken[j] and bend != 0 and np.isfinite(bend):
+            step = (pull[there] - pull[here + 1]) / bend
+            target[j] += min(max(step, -0.9 * before), 0.9 * after)
+
+
+@njit(cache=True, nogil=True)
+def _stopped(x, knots, target, near):
+    """Fills in targets (k + 1,) with each kink going no further than to the next point."""
+    for j in range(1, len(knots) - 1):
+        ahead = min(np.searchsorted(x, knots[j], "right"), len(x) - 1)
+        behind = max(np.searchsorted(x, knots[j]) - 1, 0)
+        near[j] = min(max(target[j], min(x[behind], knots[j])), max(x[ahead], knots[j]))
+
+
+@njit(cache=True, nogil=True)
+def _keep_better(cells, distinct, knots, heights, cost, tried, limits, flats, sums, found):
+    """The lower one of the cost and that of other knots; knots and heights become theirs if they are better."""
+    if not _allowed(cells[0], distinct, tried, limits):
+        return cost
+    _sums(cells, tried, np.zeros(len(knots) - 2, np.bool_), sums)
     _flatten(sums, flats[0], flats[1])
-    return _heights(sums, heights)
+    new = _heights(sums, found)
+    if not new < cost:
+        return cost
+    knots[:], heights[:] = tried, found
+    return new
+
+
+@njit(cache=True, nogil=True)
+def _outer_heights(heights, flats):
+    """Gives the outer ends of flat pieces the height of the inner ones."""
+    if flats[0]:
+        heights[0] = heights[1]
+    if flats[1]:
+        heights[-1] = heights[-2]
+
+
+@njit(cache=True, nogil=True)
+def _step(cells, distinct, knots, heights, cost, movable, limits, flats, sums):
+    """Moves knots and heights to a better fit one step away, if there is one, and returns its cost."""
+    kinks = len(knots) - 2
+    rightward, leftward, stuck = (
+        np.zeros(kinks, np.bool_),
+        np.zeros(kinks, np.bool_),
+        np.zeros(kinks, np.bool_),
+    )
+    _sums(cells, knots, rightward, sums)
+    _flatten(sums, flats[0], flats[1])
+    _directions(cells, sums, knots, heights, rightward, leftward, stuck)
+    if rightward.any():
+        _sums(cells, knots, rightward, sums)
+        _flatten(sums, flats[0], flats[1])
+    origin, target, near = knots.copy(), knots.copy(), knots.copy()
+    held = stuck | ~movable
+    _crossings(sums, knots, held, target)
+    # A kink on a point that others push to the side where the cost rises stays, as long as they do.
+    pushed = (rightward & (target < origin)[1:-1]) | (leftward & (target > origin)[1:-1])
+    if pushed.any():
+        target[:] = origin
+        _crossings(sums, knots, held | pushed, target)
+    found = heights.copy()
+    # 1. All kinks together: the whole step or to the next points, else shorter ones.
+    start = cost
+    _stopped(cells[0], origin, target, near)
+    for tried in (target, near):
+        cost = _keep_better(cells, distinct, knots, heights, cost, tried, limits, flats, sums, found)
+    for length in SHORTER:
+        if cost == start:
+            near[:] = origin + length * (target - origin)
+            cost = _keep_better(cells, distinct, knots, heights, cost, near, limits, flats, sums, found)
+    if cost < start:
+        return cost
+    # 2. One by one: a kink at a stop must not hold back the others.
+    for j in np.flatnonzero(target != origin):
+        near[:] = knots
+        near[j] = target[j]
+        cost = _keep_better(cells, distinct, knots, heights, cost, near, limits, flats, sums, found)
+    return cost
 
 
 @njit(cache=True, nogil=True)
@@ -152,35 +269,10 @@ def descend(cells, distinct, knots, heights, cost, movable, limits, flats, quick
         The cost of the last fit.
     """
     sums = np.zeros((6, len(knots) - 1))
-    tried, found = knots.copy(), heights.copy()
     for _ in range(FEW_STEPS if quick else STEPS):
         start = cost
-        for side_left in (False, True):
-            _sums(cells, knots, side_left, sums)
-            _flatten(sums, flats[0], flats[1])
-            step = _crossing_steps(sums, knots, movable)
-            # 1. All kinks together.
-            for length in LENGTHS:
-                tried[1:-1] = knots[1:-1] + length * step
-                new = _try(cells, distinct, tried, limits, flats, sums, found)
-                if new < cost:
-                    cost = new
-                    knots[:], heights[:] = tried, found
-                    break
-            if cost < start:
-                break
-            # 2. One by one: a kink at a stop must not hold back the others.
-            for j in range(len(step)):
-                if step[j] == 0:
-                    continue
-                tried[:] = knots
-                tried[j + 1] += step[j]
-                new = _try(cells, distinct, tried, limits, flats, sums, found)
-                if new < cost:
-                    cost = new
-                    knots[:], heights[:] = tried, found
-            if cost < start:
-                break
+        cost = _step(cells, distinct, knots, heights, cost, movable, limits, flats, sums)
+        _outer_heights(heights, flats)
         if start - cost <= WORTH * start:
             break
     return cost

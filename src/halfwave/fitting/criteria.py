@@ -97,6 +97,11 @@ def effective_points(points: int, correlation: float) -> float:
     return max(points * (1 - correlation) / (1 + correlation), 8.0)
 
 
+def inflation_of(correlation: float, points: int) -> float:
+    """How many correlated points tell as much as an independent one; 1 where the correlation may be chance."""
+    return points / effective_points(points, correlation) if is_correlated(correlation, points) else 1.0
+
+
 def warn_of_correlation(correlation: float, points: int, criterion: str, kinks: int) -> None:
     """AutocorrelationWarning with what it means for the number of kinks that a criterion chose."""
     warnings.warn(

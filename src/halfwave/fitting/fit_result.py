@@ -99,8 +99,7 @@ class ReLUSumFit:
     """What a number in `x` counts where x was a datetime or a duration."""
     axes: Axes
     """Which axes are logarithmic."""
-    autocorrelation: float
-    """Correlation of neighbouring residuals, in the order of x; NaN where large data were not sorted."""
+    _correlation: Callable[[], float] = field(repr=False)
     _rows: Callable[[], tuple[FitRow, ...]] = field(repr=False)
     _bound: Callable[[], float] = field(repr=False)
     _intervals: Callable[..., Intervals] = field(repr=False)
@@ -117,6 +116,11 @@ class ReLUSumFit:
         # The function drops kinks at which nothing changes: its own pieces may be fewer.
         place = np.searchsorted(self.function.kinks, (x[:-1] + x[1:]) / 2)
         return self.function.slopes[place]
+
+    @cached_property
+    def autocorrelation(self) -> float:
+        """Correlation of neighbouring residuals, in the order of x; NaN where large data were not sorted."""
+        return self._correlation()
 
     @cached_property
     def residuals(self) -> Vector:

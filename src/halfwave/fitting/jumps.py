@@ -11,7 +11,7 @@ import numpy as np
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.assemble import visible_sse
 from halfwave.fitting.cells import cells_of
-from halfwave.fitting.criteria import effective_points, information, is_correlated, warn_of_correlation
+from halfwave.fitting.criteria import inflation_of, information, is_correlated, warn_of_correlation
 from halfwave.fitting.fit_result import Certificate, FitRow, sum_of_squares
 from halfwave.fitting.intervals import Intervals, Method, checked
 from halfwave.fitting.lower_bound import lower_bound
@@ -54,7 +54,7 @@ def jump_fit(data: Observations, rules: Rules, asked: Wanted) -> dict[str, Any]:
         "sse": row.sse,
         "loss_value": row.sse,
         "certificate": row.certificate,
-        "autocorrelation": rho,
+        "_correlation": partial(float, rho),
         "weights": data.weights_as_given(),
         "_rows": table,
         "_bound": partial(_bound, data, fits[chosen], row.sse),
@@ -71,8 +71,7 @@ def _chosen_rows(data: Observations, fits: dict[int, Segmented], asked: Wanted) 
 
 
 def _inflation(data: Observations, asked: Wanted, rho: float) -> float:
-    corrected = asked.correlation == "correct" and is_correlated(rho, len(data.x))
-    return len(data.x) / effective_points(len(data.x), rho) if corrected else 1.0
+    return inflation_of(rho, len(data.x)) if asked.correlation == "correct" else 1.0
 
 
 def _all_rows(data: Observations, rules: Rules, segments: list[int]) -> tuple[FitRow, ...]:
@@ -98,7 +97,7 @@ def _rows(data: Observations, fits: dict[int, Segmented], points: float) -> dict
 def _bound(data: Observations, fit: Segmented, sse: float) -> float:
     if fit.is_optimal:
         return sse
-    return lower_bound(cells_of(data), len(fit.slopes)) * data.scale.y_unit**2
+    return lower_bound(cells_of(data), len(fit.slopes)) * data.cost_unit
 
 
 def _intervals(

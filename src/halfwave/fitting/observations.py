@@ -16,6 +16,7 @@ SECONDS_SINCE_1970 = "seconds since 1970-01-01"
 SECONDS = "seconds"
 
 SORT_BELOW = 2_000_000  # larger unsorted data are binned, unless too unevenly spread for that
+_LARGEST = 1e150  # in size, of y
 _CHUNK = 1 << 16  # points scaled at a time: small enough to stay in the cache, large enough to hide the loop
 _SAMPLE = 4096  # points that set the reference line; any line would do, a near one keeps digits
 
@@ -66,6 +67,12 @@ class Observations:
     )  # the user's index of each point; None if nothing moved or was left out
     through: tuple[Vector, Vector] = (np.zeros(0), np.zeros(0))  # points (p,) that the fit meets, by x
     given: int = 0  # number of the user's points, those of weight 0 included
+    weight_unit: float = 1.0  # the largest weight; in scaled coordinates it is 1
+
+    @property
+    def cost_unit(self) -> float:
+        """What a scaled sum of squares of 1 is in the user's units."""
+        return self.scale.y_unit**2 * self.weight_unit
 
     def ends(self) -> tuple[float, float]:
         """The smallest and the largest x, of points that the fit meets too."""
@@ -88,7 +95,7 @@ class Observations:
         """Scaled x, y and weights of a range of points."""
         x = self.scale.inside(self.x[begin:end])
         y = self.scale.inside_heights(x, self.y[begin:end])
-        return x, y, np.ones_like(x) if self.weights is None else self.weights[begin:end]
+        return x, y, np.ones_like(x) if self.weights is None else self.weights[begin:end] / self.weight_unit
 
     def chunks(self) -> Iterator[tuple[Vector, Vector, Vector]]:
         """Scaled x, y and weights, a part at a time, so that large data need no second copy."""
@@ -122,6 +129,10 @@ def observe(
     """
     abscissae, unit = times_as_numbers("`x`", x)
     ordinates = _finite("`y`", y)
+    if ordinates.size and max(float(ordinates.max()), -float(ordinates.min())) > _LARGEST:
+        raise HalfwaveError(
+            f"`y` must be at most {_LARGEST:g} in size, so that squares are numbers; got {np.abs(ordinates).max():g}"
+        )
     if len(abscissae) != len(ordinates):
         raise HalfwaveError(
             f"`x` and `y` must have the same length; got {len(abscissae)} and {len(ordinates)}"
@@ -140,9 +151,10 @@ def observe(
         abscissae, ordinates, ordered = abscissae[turned], ordinates[turned], True
         heavy = None if heavy is None else heavy[turned]
         order = turned if order is None else order[turned]
+    heaviest = 1.0 if heavy is None else float(heavy.max())
     met = _points_to_meet(through, unit)
     scale = _choose_scale(abscissae, ordinates, level, met)
-    return Observations(abscissae, ordinates, heavy, ordered, unit, scale, order, met, given)
+    return Observations(abscissae, ordinates, heavy, ordered, unit, scale, order, met, given, heaviest)
 
 
 def _points_to_meet(through: Any, unit: str | None) -> tuple[Vector, Vector]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from halfwave.fitting import compiled
 from halfwave.fitting.cells import Cells
 from halfwave.fitting.dynamic_programme import refined_knots
 from halfwave.fitting.grid import around
-from halfwave.fitting.heights import best_heights, crossings, spans
+from halfwave.fitting.heights import Spans, best_heights, crossings, spans
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.segment_table import Mask
 from halfwave.fitting.shape import has_shape, shaped_heights
@@ -19,6 +18,7 @@ from halfwave.functions.double_double import Vector
 
 _STEPS, _FEW_STEPS = 25, 4
 _WORTH = 1e-11  # a step that lowers the cost by less than this fraction is the last one
+_SHORTER = (0.5, 0.2, 0.05)  # parts of a step that are tried where the whole one does not help
 _SHRINK = 0.2
 
 
@@ -64,9 +64,7 @@ def descend(
         )
         return Candidate(knots, rules.heights(heights), cost)
     for _ in range((_FEW_STEPS if quick else _STEPS) if movable.any() else 0):
-        moved = _improved(cells, best, movable, rules, "right") or _improved(
-            cells, best, movable, rules, "left"
-        )
+        moved = _improved(cells, best, movable, rules)
         if moved is None:
             break
         done = best.cost - moved.cost <= _WORTH * best.cost
@@ -76,48 +74,87 @@ def descend(
     return best
 
 
-def _improved(
-    cells: Cells, fit: Candidate, movable: Mask, rules: Rules, side: Literal["left", "right"]
-) -> Candidate | None:
-    """A better fit one step away, or None. At a point the cost is bent: what lies left and right are two steps."""
-    step = np.where(movable, _step(cells, fit, rules, side), 0.0)
-    return _line_search(cells, fit, step, rules) or _one_by_one(cells, fit, step, rules)
-
-
-def _step(cells: Cells, fit: Candidate, rules: Rules, side: Literal["left", "right"]) -> Vector:
-    """From each kink to the crossing, at most 0.9 of the way to the next knot; 0 where lines do not cross."""
-    target = crossings(rules.spans(spans(cells, fit.knots, side)), fit.knots)
-    step = np.where(np.isfinite(target), target - fit.knots[1:-1], 0.0)
-    room = np.diff(fit.knots)
-    return np.clip(step, -0.9 * room[:-1], 0.9 * room[1:])
-
-
-def _line_search(cells: Cells, fit: Candidate, step: Vector, rules: Rules) -> Candidate | None:
-    if not step.any():
+def _improved(cells: Cells, fit: Candidate, movable: Mask, rules: Rules) -> Candidate | None:
+    """A better fit one step away, or None."""
+    target = _target(cells, fit, movable, rules)
+    if (target == fit.knots).all():
         return None
-    for length in (1.0, 0.5, 0.2, 0.05):
-        moved = _moved(cells, fit, length * step, rules)
-        if moved is not None and moved.cost < fit.cost:
+    return _line_search(cells, fit, target, rules) or _one_by_one(cells, fit, target, rules)
+
+
+def _target(cells: Cells, fit: Candidate, movable: Mask, rules: Rules) -> Vector:
+    """Knots (k + 1,) after a whole step: each kink at the crossing, at most 0.9 of the way to the next knot."""
+    sums = rules.spans(spans(cells, fit.knots))
+    rightward, leftward, stuck = _directions(cells, fit, sums)
+    if rightward.any():
+        sums = rules.spans(spans(cells, fit.knots, rightward))
+    held = stuck | ~movable
+    meet = crossings(sums, fit.knots, held)
+    # A kink on a point that others push to the side where the cost rises stays, as long as they do.
+    pushed = (rightward & (meet < fit.knots[1:-1])) | (leftward & (meet > fit.knots[1:-1]))
+    if pushed.any():
+        meet = crossings(sums, fit.knots, held | pushed)
+    room = np.diff(fit.knots)
+    step = np.clip(meet - fit.knots[1:-1], -0.9 * room[:-1], 0.9 * room[1:])
+    target = fit.knots.copy()
+    target[1:-1] += np.where(np.isfinite(step), step, 0.0)
+    return target
+
+
+def _directions(cells: Cells, fit: Candidate, sums: Spans) -> tuple[Mask, Mask, Mask]:
+    """Kinks (k − 1,) on a point that lower the cost when moved right, when moved left, and in no direction.
+
+    The cost is bent at points. Its slope in a kink is the change of the fit's slope there times the sum of
+    residuals on the left, each weighted by how near the kink it is; the point on the kink counts in one direction.
+    """
+    kinks, heights = fit.knots[1:-1], fit.heights
+    nearest = np.minimum(np.searchsorted(cells.x, kinks), len(cells) - 1)
+    on_point = cells.x[nearest] == kinks
+    bend = -np.diff(np.diff(heights) / np.diff(fit.knots))
+    pull = (sums.by - sums.ab * heights[:-1] - sums.bb * heights[1:])[:-1]
+    own = cells.weight[nearest] * (cells.y[nearest] - heights[1:-1])
+    leftward_gain, rightward_gain = bend * pull, -bend * (pull + own)
+    rightward = on_point & (rightward_gain > 0) & (rightward_gain >= leftward_gain)
+    stuck = on_point & (rightward_gain <= 0) & (leftward_gain <= 0)
+    return rightward, on_point & ~rightward & ~stuck, stuck
+
+
+def _line_search(cells: Cells, fit: Candidate, target: Vector, rules: Rules) -> Candidate | None:
+    """The better of the whole step and of one to the nearest points, where the cost bends; else shorter steps."""
+    whole = _better(cells, fit, target, rules)
+    near = _stopped(cells, fit.knots, target)
+    if (near != target).any():
+        whole = _better(cells, whole or fit, near, rules) or whole
+    if whole is not None:
+        return whole
+    for length in _SHORTER:
+        moved = _better(cells, fit, fit.knots + length * (target - fit.knots), rules)
+        if moved is not None:
             return moved
     return None
 
 
-def _one_by_one(cells: Cells, fit: Candidate, step: Vector, rules: Rules) -> Candidate | None:
+def _stopped(cells: Cells, knots: Vector, target: Vector) -> Vector:
+    """Targets (k + 1,) with each knot going no further than to the next point."""
+    ahead = np.minimum(np.searchsorted(cells.x, knots, side="right"), len(cells) - 1)
+    behind = np.maximum(np.searchsorted(cells.x, knots) - 1, 0)
+    return np.clip(target, np.minimum(cells.x[behind], knots), np.maximum(cells.x[ahead], knots))
+
+
+def _one_by_one(cells: Cells, fit: Candidate, target: Vector, rules: Rules) -> Candidate | None:
     """Each kink's step on its own: one kink at a stop must not hold back the others."""
     best = fit
-    for i in np.flatnonzero(step):
-        alone = np.zeros_like(step)
-        alone[i] = step[i]
-        moved = _moved(cells, best, alone, rules)
-        if moved is not None and moved.cost < best.cost:
-            best = moved
+    for i in np.flatnonzero(target != fit.knots):
+        alone = best.knots.copy()
+        alone[i] = target[i]
+        best = _better(cells, best, alone, rules) or best
     return None if best is fit else best
 
 
-def _moved(cells: Cells, fit: Candidate, step: Vector, rules: Rules) -> Candidate | None:
-    knots = fit.knots.copy()
-    knots[1:-1] += step
-    return solve(cells, knots, rules) if (np.diff(knots) > 0).all() else None
+def _better(cells: Cells, fit: Candidate, knots: Vector, rules: Rules) -> Candidate | None:
+    """The fit with other knots (k + 1,) if they are in order and its cost is lower, else None."""
+    moved = solve(cells, knots, rules) if (np.diff(knots) > 0).all() else None
+    return moved if moved is not None and moved.cost < fit.cost else None
 
 
 def refine(

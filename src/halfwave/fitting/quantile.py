@@ -28,11 +28,13 @@ from halfwave.functions.double_double import Vector
 __all__ = ["QuantileProblem", "check_loss", "fit_quantiles", "influence", "moved", "quantile_intervals"]
 
 _ROUNDS = 9
+_APPROACHES = 8
 _SHARPER = 0.35  # factor on the smoothing from one round to the next
 _ALL_POINTS = 600  # up to so many points the programme sees each one; of more, those near the fit
 _NEAR_POINTS = 10.0  # times the root of n, of the points near the fit
 _WORTH = 1e-8
 _STEPS_UP_TO = 3000  # points; among more the kinks are moved one by one only
+_MANY = 20_000  # points from which squares alone start, and kinks are moved twice at most
 _STEPS = 12
 _PLACES = 24
 _REACHES = (64.0, 16.0, 4.0, 1.0, 0.25)  # in different x, a thousand of them, by which single kinks are moved
@@ -104,19 +106,35 @@ class QuantileProblem:
         columns, bounded = self._columns(knots)
         rows = tents(knots, self.x, self.rules)
         total = rows.T @ self.weights * (1 - self.quantile)
-        residuals = self.y - (np.interp(self.x, knots, near) if near is not None else 0.0)
         count = len(self.x) if near is None else max(_ALL_POINTS, int(_NEAR_POINTS * len(self.x) ** 0.5))
+        residuals = self.y
+        if near is not None and count < len(self.x):
+            residuals = residuals - np.interp(self.x, knots, self._approached(knots, near, rows))
         while True:
             open_ones = _nearest(residuals, count)
             heights = self._programme(knots, rows, total, open_ones, residuals, (columns, bounded))
             if heights is None and open_ones.all():
                 return None
-            # Points that were taken to lie above or below the fit must do so.
+            # Points that were taken to lie above or below the fit must do so; else look near the better fit.
             if heights is not None:
                 now = self.y - np.interp(self.x, knots, heights)
                 if ((now >= 0) == (residuals >= 0))[~open_ones].all():
                     return Candidate(knots, heights, self.loss(knots, heights))
-            count *= 4
+                residuals = now
+            count *= 4 if heights is None else 2
+
+    def _approached(self, knots: Vector, near: Vector, rows: csr_array) -> Vector:
+        """Heights nearer to the best ones, by squares that bound the smoothed loss from above."""
+        heights = near
+        smooth = float(np.median(np.abs(self.y - np.interp(self.x, knots, heights))))
+        for _ in range(_APPROACHES):
+            size = np.abs(self.y - np.interp(self.x, knots, heights))
+            width = 2 * (size + max(smooth, np.finfo(np.float64).tiny))
+            heavy = rows.multiply((self.weights / width)[:, None])
+            target = heavy.T @ (self.y + (self.quantile - 0.5) * width)
+            heights = self.rules.heights(np.linalg.lstsq((heavy.T @ rows).toarray(), target, rcond=None)[0])
+            smooth *= _SHARPER
+        return heights
 
     def _programme(
         self,
@@ -206,11 +224,15 @@ def fit_quantiles(
     problem = QuantileProblem.of(data, rules, quantile)
     fits: dict[int, Candidate] = {}
     for k in range(len(rules.fixed) + 1, segments + 1):
+        rounds = list(_by_squares(data, rules, k, quantile, use_numba))
+        # Among many points the last rounds are as sharp as the loss itself.
         squares = (
             problem.solve(start.knots, start.heights)
-            for start in _by_squares(data, rules, k, quantile, use_numba)
+            for start in (rounds if len(problem.x) < _MANY else rounds[-2:])
         )
-        starts = [_best(squares), _best(_grown(problem, fits[k - 1])) if k - 1 in fits else None]
+        starts = [_best(squares)]
+        if k - 1 in fits and len(problem.x) < _MANY:
+            starts.append(_best(_grown(problem, fits[k - 1])))
         found = _best(moved(problem, start) for start in starts if start is not None)
         if found is not None:
             fits[k] = found
@@ -254,7 +276,7 @@ def _by_squares(
 
 def moved(problem: QuantileProblem, fit: Candidate, passes: int = _STEPS) -> Candidate:
     """The fit after moves of its kinks, as long as the exact loss falls."""
-    for _ in range(passes):
+    for _ in range(passes if len(problem.x) < _MANY else min(passes, 2)):
         before = fit.cost
         fit = _stepped(problem, fit)
         for reach in _REACHES:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from halfwave.fitting.assemble import rows
 from halfwave.fitting.axes import LogAxes, axes_of
 from halfwave.fitting.cells import Cells, cells_of
-from halfwave.fitting.criteria import Criterion, check_criterion, effective_points, is_correlated
+from halfwave.fitting.criteria import Criterion, check_criterion, inflation_of
 from halfwave.fitting.fit_result import FitRow, ReLUSumFit
 from halfwave.fitting.intervals import Problem, intervals_of
 from halfwave.fitting.lower_bound import lower_bound
@@ -172,22 +172,17 @@ def _squares(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> d
     else:
         chosen = rows(data, found, len(data.x))[0]
         table = partial(_all_rows, data, rules, every, asked.use_numba, cells)
-    rho = autocorrelation(data, chosen.function)
-    corrected = asked.correlation == "correct" and is_correlated(rho, len(data.x))
-    problem = Problem(
-        data,
-        found.cells,
-        found.fits[len(chosen.kinks) + 1],
-        rules,
-        len(data.x) / effective_points(len(data.x), rho) if corrected else 1.0,
-    )
+    inflation = 1.0
+    if asked.correlation == "correct":
+        inflation = inflation_of(autocorrelation(data, chosen.function), len(data.x))
+    problem = Problem(data, found.cells, found.fits[len(chosen.kinks) + 1], rules, inflation)
     return {
         "function": chosen.function,
         "kinks": chosen.kinks,
         "sse": chosen.sse,
         "loss_value": chosen.sse,
         "certificate": chosen.certificate,
-        "autocorrelation": rho,
+        "_correlation": partial(autocorrelation, data, chosen.function),
         "weights": data.weights_as_given(),
         "_rows": table,
         "_bound": partial(_bound, found.cells, len(chosen.kinks) + 1, data),
@@ -196,7 +191,7 @@ def _squares(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> d
 
 
 def _bound(cells: Cells, segments: int, data: Observations) -> float:
-    return lower_bound(cells, segments) * data.scale.y_unit**2
+    return lower_bound(cells, segments) * data.cost_unit
 
 
 def _all_rows(

@@ -12,7 +12,7 @@ import numpy as np
 from halfwave.fitting import compiled
 from halfwave.fitting.assemble import as_function
 from halfwave.fitting.cells import POINTS, Cells, cells_of
-from halfwave.fitting.criteria import effective_points, is_correlated, strongest_kink, warn_of_correlation
+from halfwave.fitting.criteria import inflation_of, is_correlated, strongest_kink, warn_of_correlation
 from halfwave.fitting.fit_result import Certificate, FitRow, sum_of_squares
 from halfwave.fitting.intervals import Problem, intervals_of
 from halfwave.fitting.meeting import met
@@ -79,10 +79,10 @@ def robust_fit(data: Observations, rules: Rules, asked: Wanted) -> dict[str, Any
         "sse": row.sse,
         "loss_value": row.loss_value,
         "certificate": row.certificate,
-        "autocorrelation": rho,
+        "_correlation": partial(float, rho),
         "weights": best.data.weights_as_given(),
         "_rows": table,
-        "_bound": lambda: 0.0,
+        "_bound": partial(float, 0.0),
         "_intervals": _intervals_of(data, best, rules, asked, rho),
     }
 
@@ -94,8 +94,7 @@ def _intervals_of(
         return partial(
             quantile_intervals, QuantileProblem.of(data, rules, asked.quantile), best.fit, data.scale
         )
-    corrected = asked.correlation == "correct" and is_correlated(rho, len(data.x))
-    inflation = len(data.x) / effective_points(len(data.x), rho) if corrected else 1.0
+    inflation = inflation_of(rho, len(data.x)) if asked.correlation == "correct" else 1.0
     return partial(intervals_of, Problem(best.data, best.cells, best.fit, rules, inflation))
 
 
@@ -115,11 +114,9 @@ def _all_rows(data: Observations, rules: Rules, segments: list[int], asked: Want
 def _chosen(data: Observations, made: dict[int, _Fitted], asked: Wanted) -> tuple[dict[int, FitRow], int]:
     """The rows with their criteria, and the number of segments that the criterion prefers."""
     count = len(data.x)
-    points = float(count)
     rho = autocorrelation(data, made[max(made)].row.function, _influence(asked))
-    if asked.correlation == "correct" and is_correlated(rho, count):
-        points = effective_points(count, rho)
-    told = _with_criteria(data, made, asked, points)
+    inflation = inflation_of(rho, count) if asked.correlation == "correct" else 1.0
+    told = _with_criteria(data, made, asked, count / inflation)
     chosen = min(told, key=lambda k: told[k].criteria[asked.criterion])
     left = autocorrelation(data, told[chosen].function, _influence(asked))
     if asked.correlation == "warn" and is_correlated(left, count):

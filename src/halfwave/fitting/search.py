@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from halfwave.fitting import compiled
 from halfwave.fitting.cells import Cells, cells_of, zoomed
 from halfwave.fitting.dynamic_programme import GridOptimum, beam, optimal_knots
-from halfwave.fitting.grid import BETWEEN_POINTS, EVERY_POINT, candidates
+from halfwave.fitting.grid import candidates, insertion_gains, outline
+from halfwave.fitting.heights import spans
 from halfwave.fitting.observations import Observations
 from halfwave.fitting.polish import Candidate, descend, refine, solve
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.shape import swept
 from halfwave.functions.double_double import Vector
 
-_SHIFTS = (4.0, 8.0, 16.0)  # cells by which single kinks are moved to look past the dents around them
-_HOPELESS = 1.5  # times the best cost: from there no descent is tried
-_NEAR = 1.01  # times the best cost: so near a few steps must lead for a descent to go on
+_EACH = 3  # places to which each kink is moved
+_WINDOWS = 100  # parts of the data in each of which kinks are moved to the best place only
+_TRIED = 20  # moves from which steps are taken
+_HOPELESS = (
+    100.0  # over the number of cells: how much above the best cost no descent is tried; one kink is worth
+)
+_NEAR = 2.0  # less the more data there are. Likewise, how near a few steps must lead for a descent to go on
 _REACH = 3.0  # cells around each kink in which small data are searched again
-_FINEST = 1e-3  # a kink held at a point makes the steps of the others zigzag; fine grids go straight
 _ZOOM = 3  # blocks on each side of a kink that are opened
 _PASSES = 3
-_STARTS = 4  # good grid fits that are followed off the grid besides the best one
+_STARTS = 3  # good grid fits that are followed off the grid besides the best one
 _WORTH = 1e-7
 
 
@@ -35,6 +40,7 @@ class Found:
     grid: dict[int, GridOptimum]
     grid_size: int
     cells: Cells
+    data: Observations
 
 
 def search(
@@ -71,20 +77,37 @@ def search(
     if rules.shape:
         fits, optima = _shaped(coarse, fits, optima, grid, rules)
     reach = max(_REACH, 1.5 * len(coarse) / len(grid))
-    fits = {k: refine(coarse, fit, rules, reach, 1.0, use_numba) for k, fit in fits.items()}
-    fine = coarse
-    if coarse.xx.any() and fits:
-        fine = zoomed(coarse, data, np.concatenate([fit.knots[1:-1] for fit in fits.values()]), _ZOOM)
-        again = {k: solve(fine, fit.knots, rules) for k, fit in fits.items()}
-        reach = 2 * len(data.x) / len(coarse)
-        fits = {
-            k: refine(fine, fit, rules, reach, 1.0, use_numba) for k, fit in again.items() if fit is not None
-        }
-    found = Found(fits, optima, len(grid), fine)
-    if thorough:
+    blocks = bool(coarse.xx.any())
+    if thorough and blocks:  # before the blocks near the kinks are opened, which takes a pass over the data
+        fits = {k: _elsewhere(coarse, fit, rules, use_numba) for k, fit in fits.items()}
+    found = _zoomed(
+        _refined(Found(fits, optima, len(grid), coarse, data), rules, reach, use_numba), rules, use_numba
+    )
+    if thorough and not blocks:
         for k in fits:
             found = settle(found, rules, k, use_numba)
     return found
+
+
+def _refined(found: Found, rules: Rules, reach: float, use_numba: bool | None) -> Found:
+    """With all fits solved on the cells and searched again near by."""
+    again = {k: solve(found.cells, fit.knots, rules) for k, fit in found.fits.items()}
+    fits = {
+        k: refine(found.cells, fit, rules, reach, 1.0, use_numba)
+        for k, fit in again.items()
+        if fit is not None
+    }
+    return replace(found, fits=fits)
+
+
+def _zoomed(found: Found, rules: Rules, use_numba: bool | None) -> Found:
+    """With single points in the place of blocks around the kinks, and kinks at their best among these."""
+    if not found.cells.xx.any() or not found.fits:
+        return found
+    kinks = np.concatenate([fit.knots[1:-1] for fit in found.fits.values()])
+    fine = zoomed(found.cells, found.data, kinks, _ZOOM)
+    reach = 2 * len(found.data.x) / len(found.cells)
+    return _refined(replace(found, cells=fine), rules, reach, use_numba)
 
 
 def _shaped(
@@ -95,20 +118,22 @@ def _shaped(
     The programme's optimum is proven only where it has the shape by itself.
     """
 
+    rough = outline(cells)
+
     def cost(knots: Vector) -> float:
-        fit = solve(cells, knots, rules)
+        fit = solve(rough, knots, rules)
         return np.inf if fit is None else fit.cost
 
     better, proofs = {}, {}
     for k, fit in fits.items():
         proofs[k] = optima[k]
         better[k] = fit
-        at_optimum = cost(grid[optima[k].knots])
-        if at_optimum <= optima[k].cost * (1 + _WORTH) + _WORTH**2:
+        at_optimum = solve(cells, grid[optima[k].knots], rules)
+        least = np.inf if at_optimum is None else at_optimum.cost
+        if least <= optima[k].cost * (1 + _WORTH) + _WORTH**2:
             continue
-        knots, least = swept(cost, fit.knots, grid, rules.fixed)
-        proofs[k] = replace(optima[k], cost=min(least, at_optimum), is_optimal=False)
-        better[k] = solve(cells, knots, rules) or fit
+        better[k] = solve(cells, swept(cost, fit.knots, grid, rules.fixed), rules) or fit
+        proofs[k] = replace(optima[k], cost=min(least, better[k].cost), is_optimal=False)
     return better, proofs
 
 
@@ -124,35 +149,83 @@ def _best_start(cells: Cells, starts: list[Vector], rules: Rules, use_numba: boo
 
 
 def settle(found: Found, rules: Rules, segments: int, use_numba: bool | None = None) -> Found:
-    """With one of the fits searched again until a pass down to the finest scale finds nothing more."""
+    """With one of the fits searched again until moving kinks elsewhere finds nothing more."""
     fit = found.fits[segments]
+    moved = _elsewhere(found.cells, fit, rules, use_numba)
+    if moved is fit:
+        return found
+    alone = _zoomed(replace(found, fits={segments: moved}), rules, use_numba)
+    if segments not in alone.fits or alone.fits[segments].cost >= fit.cost:
+        return found
+    return replace(found, fits={**found.fits, **alone.fits}, cells=alone.cells)
+
+
+def _elsewhere(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool | None) -> Candidate:
+    """A better fit with kinks moved elsewhere, or the same one; where depends on an outline of large data."""
+    rough = outline(cells)
+    start = fit if rough is cells else solve(rough, fit.knots, rules)
+    if start is None or rules.shape:
+        return fit
+    moved = _exchanged(rough, start, rules, use_numba)
+    if rough is cells or moved is start:
+        return fit if moved is start else moved
+    again = solve(cells, moved.knots, rules)
+    near = again and refine(cells, again, rules, len(cells) / len(rough), 1.0, use_numba)
+    return near if near is not None and near.cost < fit.cost else fit
+
+
+def _exchanged(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool | None) -> Candidate:
+    """A fit that is no better with kinks taken out and put elsewhere, as far as a few tries tell."""
     for _ in range(_PASSES):
-        # A grid that reaches between the points looked past all dents; among many points they are small.
-        coarse = BETWEEN_POINTS < len(found.cells) <= EVERY_POINT and not rules.shape
-        shifted = _shifted(found.cells, fit, rules, use_numba) if coarse else fit
-        refined = refine(found.cells, shifted, rules, 1.0, _FINEST, use_numba)
-        gain, fit = fit.cost - refined.cost, refined
-        if gain <= _WORTH * fit.cost:
+        moved = _exchanged_once(cells, fit, rules, use_numba)
+        if moved is not fit:
+            moved = refine(cells, moved, rules, 1.0, 1.0, use_numba)
+        if fit.cost - moved.cost <= _WORTH * fit.cost:
             break
-    return replace(found, fits={**found.fits, segments: fit})
+        fit = moved
+    return fit
 
 
-def _shifted(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool | None) -> Candidate:
-    """The best of the fits to which Gauss–Newton steps lead after one kink was moved by some cells."""
-    best, rank = fit, np.arange(len(cells), dtype=float)
-    for shift in _SHIFTS:
-        for i in range(1, len(fit.knots) - 1):
-            for way in (shift, -shift):
-                if best.knots[i] in rules.fixed:
-                    continue
-                knots = best.knots.copy()
-                place = np.interp(knots[i], cells.start, rank) + way
-                knots[i] = np.interp(place, rank, cells.start)
-                start = solve(cells, knots, rules) if knots[i - 1] < knots[i] < knots[i + 1] else None
-                if start is None or start.cost > _HOPELESS * best.cost:
-                    continue
-                looked = descend(cells, start, rules, use_numba, quick=True)
-                if looked.cost <= _NEAR * best.cost:
-                    moved = descend(cells, looked, rules, use_numba)
-                    best = moved if moved.cost < best.cost else best
+def _exchanged_once(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool | None) -> Candidate:
+    """The best of the fits to which steps lead after one or two kinks were taken out and put elsewhere."""
+    best, movable = fit, [i for i in range(1, len(fit.knots) - 1) if fit.knots[i] not in rules.fixed]
+    starts = [start for i in movable for start in _moves(cells, fit, [i], rules)]
+    if rules.min_points <= 2:
+        pairs = [[i, j] for i, j in pairwise(movable)]
+        starts += [start for pair in pairs for start in _moves(cells, fit, pair, rules)]
+    starts.sort(key=lambda start: start[0])
+    for cost, knots in starts[:_TRIED]:
+        if cost > (1 + _HOPELESS / len(cells)) * best.cost:
+            break
+        start = solve(cells, knots, rules)
+        if start is None:
+            continue
+        looked = descend(cells, start, rules, use_numba, quick=True)
+        if looked.cost <= (1 + _NEAR / len(cells)) * best.cost:
+            moved = descend(cells, looked, rules, use_numba)
+            best = moved if moved.cost < best.cost else best
     return best
+
+
+def _moves(cells: Cells, fit: Candidate, taken: list[int], rules: Rules) -> list[tuple[float, Vector]]:
+    """Costs and knots (k + 1,) with some kinks of a fit elsewhere: one at a point, two at neighbouring points."""
+    rest = solve(cells, np.delete(fit.knots, taken), rules)
+    if rest is None:
+        return []
+    kink, jump = insertion_gains(cells, rest.knots, rest.heights, rules.spans(spans(cells, rest.knots)))
+    gain = kink if len(taken) == 1 else jump
+    # Back to where the kinks were is no move.
+    width = max(3, len(cells) // _WINDOWS)
+    home = np.searchsorted(cells.x, fit.knots[taken])
+    moves = []
+    if len(taken) == 1 or np.ptp(home) <= width:
+        gain[max(0, home[0] - width) : home[-1] + width + 1] = 0.0
+    for _ in range(_EACH):
+        at = int(np.argmax(gain))
+        if gain[at] <= 0:
+            break
+        moves.append(
+            (rest.cost - gain[at], np.sort(np.concatenate((rest.knots, cells.x[at : at + len(taken)]))))
+        )
+        gain[max(0, at - width) : at + width + 1] = 0.0
+    return moves

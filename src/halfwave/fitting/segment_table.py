@@ -62,45 +62,44 @@ def segment_table(
     tx = running(s1 + shift * weight)
     txx = running(s2 + shift * (2 * s1 + shift * weight))
     txy = running(wxy + shift * wy)
-    length = knots[None, 1:] - knots[:-1, None]
     valid = _valid(cells, knots, min_points, min_length)
     if allowed is not None:
         valid &= allowed[:-1, 1:]
-    return _quadratic_forms(knots, valid, np.where(valid, length, 1.0), (total, tx, txx, ty, txy, tyy))
-
-
-def _quadratic_forms(knots: Vector, valid: Mask, length: Matrix, sums: tuple[Matrix, ...]) -> SegmentTable:
-    # A block whose centroid lies on a knot counts on both sides, but its data are on the right alone.
-    valid = valid & (sums[0] > 0)
-    total, tx, txx, ty, txy, tyy = (np.where(valid, part, 1.0) for part in sums)
-    mean_x, mean_y = tx / total, ty / total
-    xx = np.where(valid, txx - tx * mean_x, 1.0)
-    valid = valid & (xx > 0)
-    xx = np.where(valid, xx, 1.0)
-    xy = txy - tx * mean_y
-    slope = xy / xx
-    left = mean_y - slope * mean_x
-    behind, square = length - mean_x, length**2
-    error = np.maximum(tyy - ty * mean_y - slope * xy, 0.0)
-    parts = (
-        np.where(valid, error, np.inf),
-        (total * behind**2 + xx) / square,
-        (total * mean_x * behind - xx) / square,
-        (total * mean_x**2 + xx) / square,
-        left,
-        left + slope * length,
-        total * xx / square,
-    )
-    return SegmentTable(knots, *(_framed(part, fill) for part, fill in zip(parts, _FILL, strict=True)))
+    return _quadratic_forms(knots, valid, (total, tx, txx, ty, txy, tyy))
 
 
 _FILL = (np.inf, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0)  # of the pairs i ≥ j, which are no segments
 
 
-def _framed(inner: Matrix, fill: float) -> Matrix:
-    framed = np.full((len(inner) + 1, len(inner) + 1), fill)
-    framed[:-1, 1:] = inner
-    return framed
+def _quadratic_forms(knots: Vector, valid: Mask, sums: tuple[Matrix, ...]) -> SegmentTable:
+    """The table from sums (m − 1, m − 1) over the segments i to j + 1; `valid` and the sums are overwritten."""
+    total, tx, txx, ty, txy, tyy = sums
+    length = knots[None, 1:] - knots[:-1, None]
+    # A block whose centroid lies on a knot counts on both sides, but its data are on the right alone.
+    valid &= total > 0
+    total[~valid] = 1.0
+    mean_x, mean_y = tx / total, ty / total
+    xx = txx - tx * mean_x
+    valid &= xx > 0
+    no_segment = ~valid
+    xx[no_segment] = 1.0
+    length[no_segment] = 1.0
+    xy = txy - tx * mean_y
+    slope = xy / xx
+    behind, square = length - mean_x, length * length
+    framed = np.empty((len(_FILL), len(knots), len(knots)))
+    framed[:, -1, :] = framed[:, :, 0] = np.array(_FILL)[:, None]
+    error, aa, ab, bb, left, right, determinant = framed[:, :-1, 1:]
+    error[:] = np.maximum(tyy - ty * mean_y - slope * xy, 0.0)
+    error[no_segment] = np.inf
+    heavy = total * behind
+    aa[:] = (heavy * behind + xx) / square
+    ab[:] = (heavy * mean_x - xx) / square
+    bb[:] = (total * mean_x * mean_x + xx) / square
+    left[:] = mean_y - slope * mean_x
+    right[:] = left + slope * length
+    determinant[:] = total * xx / square
+    return SegmentTable(knots, *framed)
 
 
 def _gap_sums(cells: Cells, knots: Vector) -> tuple[Vector, ...]:

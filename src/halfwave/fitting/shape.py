@@ -120,9 +120,7 @@ def has_shape(knots: Vector, heights: Vector, shape: Shape) -> bool:
     return rises and (shape.convex == 0 or bool((shape.convex * np.diff(slopes) >= -slack).all()))
 
 
-def swept(
-    cost: Callable[[Vector], float], knots: Vector, grid: Vector, fixed: tuple[float, ...]
-) -> tuple[Vector, float]:
+def swept(cost: Callable[[Vector], float], knots: Vector, grid: Vector, fixed: tuple[float, ...]) -> Vector:
     """Kinks moved one at a time to their best places on a grid, until no single move helps.
 
     Args:
@@ -132,7 +130,7 @@ def swept(
         fixed: kinks that stay.
 
     Returns:
-        The knots (k + 1,) and their cost.
+        The knots (k + 1,).
     """
     best, least = knots, cost(knots)
     for _ in range(_SWEEPS):
@@ -148,4 +146,4 @@ def swept(
                     best, least = tried, value
         if before - least <= _WORTH * before or not np.isfinite(least):
             break
-    return best, least
+    return best
