@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from itertools import pairwise
-
-import pickle
 from typing import Any
 
 import numpy as np
