@@ -1,10 +1,13 @@
-"""Draw the pictures of the README into ``docs/images``: functions, dReLU units, a fit, and digits.
+"""Draw the pictures of the README into ``docs/images``: functions, dReLU units, a fit, surfaces, and digits.
 
 Trains a machine with 64 dReLU units on the bundled digits (some ten seconds). Run it from the repository root.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -62,6 +65,13 @@ def fit_figure() -> Figure:
     return hw.plots.fit(fit, fit.intervals(), labels=("year", "flow of the Nile, 10⁸ m³"))
 
 
+def surfaces_picture() -> bytes:
+    """What the example on surfaces draws."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "examples/surface_two_dimensions.py", "--output", folder], check=True)
+        return (Path(folder) / "surface_two_dimensions.png").read_bytes()
+
+
 def main() -> None:
     """Write all pictures."""
     train = torch.from_numpy(hw.datasets.load("digits").train)
@@ -74,6 +84,8 @@ def main() -> None:
     }
     for name, figure in pictures.items():
         write_atomically(FOLDER / name, png(figure))
+    write_atomically(FOLDER / "surfaces.png", surfaces_picture())
+    for name in [*pictures, "surfaces.png"]:
         print(f"{FOLDER / name}: {(FOLDER / name).stat().st_size / 1000:.0f} kB")
 
 
