@@ -5,18 +5,24 @@ from __future__ import annotations
 import platform
 import sys
 
+import audit_overhead
 import drelu_sampling
 import fit_coverage
 import pcd_update
 import relu_sum_fit
+import relu_sum_reliability
+import sparse_input_linear
 import thresholded_relu
 import torch
 
 BENCHMARKS = {
+    "audit_overhead": audit_overhead.main,
     "drelu_sampling": drelu_sampling.main,
     "fit_coverage": fit_coverage.main,
     "pcd_update": pcd_update.main,
     "relu_sum_fit": relu_sum_fit.main,
+    "relu_sum_reliability": relu_sum_reliability.main,
+    "sparse_input_linear": sparse_input_linear.main,
     "thresholded_relu": thresholded_relu.main,
 }
 

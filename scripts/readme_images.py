@@ -1,4 +1,4 @@
-"""Draw the pictures of the README into ``docs/images``: functions, dReLU units, a fit, surfaces, and digits.
+"""Draw the pictures of the README into ``docs/images``: functions, dReLU units, a fit, surfaces, audits, digits.
 
 Trains a machine with 64 dReLU units on the bundled digits (some ten seconds). Run it from the repository root.
 """
@@ -65,11 +65,12 @@ def fit_figure() -> Figure:
     return hw.plots.fit(fit, fit.intervals(), labels=("year", "flow of the Nile, 10⁸ m³"))
 
 
-def surfaces_picture() -> bytes:
-    """What the example on surfaces draws."""
+def example_picture(name: str, *options: str) -> bytes:
+    """What an example draws."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "examples/surface_two_dimensions.py", "--output", folder], check=True)
-        return (Path(folder) / "surface_two_dimensions.png").read_bytes()
+        command = [sys.executable, f"examples/{name}.py", *options, "--output", folder]
+        subprocess.run(command, check=True)
+        return (Path(folder) / f"{name}.png").read_bytes()
 
 
 def main() -> None:
@@ -84,8 +85,9 @@ def main() -> None:
     }
     for name, figure in pictures.items():
         write_atomically(FOLDER / name, png(figure))
-    write_atomically(FOLDER / "surfaces.png", surfaces_picture())
-    for name in [*pictures, "surfaces.png"]:
+    write_atomically(FOLDER / "surfaces.png", example_picture("surface_two_dimensions"))
+    write_atomically(FOLDER / "audit.png", example_picture("audit_regimes", "--mnist", "none"))
+    for name in [*pictures, "surfaces.png", "audit.png"]:
         print(f"{FOLDER / name}: {(FOLDER / name).stat().st_size / 1000:.0f} kB")
 
 

@@ -13,7 +13,7 @@ import pytest
 import halfwave as hw
 
 SOURCE = Path(hw.__file__).parent
-ROOMS = ("datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
+ROOMS = ("audit", "datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
 
 
 def test_import_is_light() -> None:
@@ -56,10 +56,11 @@ def imports(file: Path) -> set[str]:
         ("functions", set()),
         ("datasets", set()),
         ("fitting", {"nn", "functions"}),
+        ("audit", {"nn", "units", "functions"}),
         ("units", {"functions"}),
         ("nn", {"functions"}),
         ("rbm", {"units", "functions"}),
-        ("plots", {"rbm", "fitting", "units", "nn", "functions", "datasets"}),
+        ("plots", {"rbm", "fitting", "audit", "units", "nn", "functions", "datasets"}),
     ],
 )
 def test_arrows_point_one_way(room: str, allowed: set[str]) -> None:

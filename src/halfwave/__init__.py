@@ -13,6 +13,7 @@ from halfwave._version import __version__ as __version__
 from halfwave.errors import HalfwaveError as HalfwaveError
 
 if TYPE_CHECKING:
+    from halfwave import audit as audit
     from halfwave import datasets as datasets
     from halfwave import fitting as fitting
     from halfwave import functions as functions
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from halfwave.rbm.machine import RBM as RBM
     from halfwave.rbm.storage import load as load
 
-_ROOMS = ("datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
+_ROOMS = ("audit", "datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
 _MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.storage", "load")}
 
 __all__ = [
     "RBM",
     "HalfwaveError",
     "__version__",
+    "audit",
     "datasets",
     "fitting",
     "functions",

@@ -11,6 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL: dict[str, tuple[list[str], list[str]]] = {
+    "audit_regimes.py": (["--mnist", "none", "--output", "out"], ["out/audit_regimes.png", "out/dead.html"]),
     "double_and_triple_relu.py": (["--output", "out"], ["out/double_and_triple_relu.png", "out/triple.json"]),
     "drelu_layer.py": (["--samples", "2000", "--output", "out/drelu_layer.png"], ["out/drelu_layer.png"]),
     "drelu_transfer.py": (["--output", "out"], ["out/drelu_transfer.png", "out/mode.json"]),
@@ -26,6 +27,11 @@ SMALL: dict[str, tuple[list[str], list[str]]] = {
     "fit_sunspots.py": (["--output", "out"], ["out/few.png", "out/many.png"]),
     "function_from_relus.py": (["--output", "out"], ["out/function_from_relus.png"]),
     "relu_card.py": (["--output", "out"], ["out/relu.png", "out/relu.svg", "out/relu.json"]),
+    "revive_dead_units.py": (["--output", "out"], ["out/revive_dead_units.png"]),
+    "sparse_digits.py": (
+        ["--hidden", "256", "--epochs", "3", "--output", "out"],
+        ["out/sparse_digits.png"],
+    ),
     "surface_two_dimensions.py": (
         ["--output", "out"],
         ["out/surface_two_dimensions.png", "out/sum_of_relus.png"],

@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from halfwave.cli.audit import audit
 from halfwave.cli.evaluate import evaluate
 from halfwave.cli.fit import fit
 from halfwave.cli.plot import plot
@@ -42,10 +43,10 @@ def _options(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Rectified units: plot functions, fit curves, train and evaluate restricted Boltzmann machines."""
+    """Rectified units: plot functions, fit curves, audit networks, train restricted Boltzmann machines."""
 
 
-for _command in (train, evaluate, sample, show, fit):
+for _command in (train, evaluate, sample, show, fit, audit):
     app.command()(_command)
 # An expression may begin with a minus sign, which is not the beginning of an option.
 app.command(context_settings={"ignore_unknown_options": True})(plot)

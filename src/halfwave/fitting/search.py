@@ -26,6 +26,8 @@ _HOPELESS = (
 )
 _NEAR = 2.0  # less the more data there are. Likewise, how near a few steps must lead for a descent to go on
 _REACH = 3.0  # cells around each kink in which small data are searched again
+_FEW = 1000  # cells among which the last look is between the points
+_BETWEEN = 0.2  # cells: the last radius of that look
 _ZOOM = 3  # blocks on each side of a kink that are opened
 _PASSES = 3
 _STARTS = 3  # good grid fits that are followed off the grid besides the best one
@@ -152,12 +154,15 @@ def settle(found: Found, rules: Rules, segments: int, use_numba: bool | None = N
     """With one of the fits searched again until moving kinks elsewhere finds nothing more."""
     fit = found.fits[segments]
     moved = _elsewhere(found.cells, fit, rules, use_numba)
-    if moved is fit:
+    if moved is not fit:
+        alone = _zoomed(replace(found, fits={segments: moved}), rules, use_numba)
+        if segments in alone.fits and alone.fits[segments].cost < fit.cost:
+            found = replace(found, fits={**found.fits, **alone.fits}, cells=alone.cells)
+    if len(found.cells) > _FEW:
         return found
-    alone = _zoomed(replace(found, fits={segments: moved}), rules, use_numba)
-    if segments not in alone.fits or alone.fits[segments].cost >= fit.cost:
-        return found
-    return replace(found, fits={**found.fits, **alone.fits}, cells=alone.cells)
+    # Among few points the dents between them are deep: steps stop in one, programmes look past them.
+    refined = refine(found.cells, found.fits[segments], rules, 1.0, _BETWEEN, use_numba)
+    return replace(found, fits={**found.fits, segments: refined})
 
 
 def _elsewhere(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool | None) -> Candidate:

@@ -11,6 +11,10 @@ display; `save_figure` writes it.
 from __future__ import annotations
 
 from halfwave.plots.animation import gradient_animation as gradient_animation
+from halfwave.plots.audit import audit_distributions as audit_distributions
+from halfwave.plots.audit_report import write_audit_report as write_audit_report
+from halfwave.plots.audit_units import audit_dead_units as audit_dead_units
+from halfwave.plots.audit_units import audit_firing_rates as audit_firing_rates
 from halfwave.plots.comparison import samples as samples
 from halfwave.plots.drelu import density_panel as density_panel
 from halfwave.plots.drelu import drelu_grid as drelu_grid
@@ -39,6 +43,9 @@ from halfwave.plots.weights import features as features
 
 __all__ = [
     "antiderivative_panel",
+    "audit_dead_units",
+    "audit_distributions",
+    "audit_firing_rates",
     "compare",
     "creases",
     "density_panel",
@@ -63,5 +70,6 @@ __all__ = [
     "surface_panel",
     "thresholded_forms",
     "unit_mean_and_mode",
+    "write_audit_report",
     "write_report",
 ]

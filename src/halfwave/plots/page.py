@@ -55,18 +55,38 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
         "If the curve of held-out samples turns down while that of training samples rises, or the free-energy gap "
         "keeps growing, the machine has begun to memorise.",
     ),
+    "audit_dead_units": (
+        "Units that do no work",
+        "A dead unit never fired on the data and gets no gradient; one that is always on is a straight line. The dark "
+        "part is proven for every input of the stated domain, the rest was observed.",
+    ),
+    "audit_firing_rates": (
+        "How often every unit fires",
+        "A row a layer, its units sorted. A healthy layer goes from pale to dark without long ends: many units near "
+        "0 % are about to die, many near 100 % about to be linear.",
+    ),
+    "audit_distributions": (
+        "What the rectifiers are given, and what they make of it",
+        "Left of each pair, the inputs of all units of a layer with the kinks of its rectifier (dotted) and one "
+        "Gaussian a unit, added up (line): where the line leaves the bars, firing rates cannot be told from means and "
+        "deviations. Right, the outputs that are not zero.",
+    ),
 }
 """Heading and caption of the figures that the library draws."""
 
+NATS = "Log-likelihoods are in nats: natural logarithms of probabilities."
+"""What the foot of the page of a machine says about its numbers."""
 
-def page(title: str, sentences: Sequence[str], sections: Sequence[str]) -> str:
-    """The whole page: heading, paragraphs, sections, with the style inside and nothing from elsewhere."""
+
+def page(title: str, sentences: Sequence[str], sections: Sequence[str], foot: str = NATS) -> str:
+    """The whole page: heading, paragraphs, sections, a last line, the style inside, and nothing from elsewhere."""
     return Template(_package_text("report.html")).substitute(
         title=escape(title),
         style=_package_text("report.css").strip(),
         lead="\n".join(f"<p>{escape(sentence)}</p>" for sentence in sentences),
         body="\n".join(sections),
         version=escape(__version__),
+        foot=escape(foot),
     )
 
 

@@ -1,0 +1,58 @@
+"""What the rectifiers inside a network are doing: dead units, units that are always on, sparsity.
+
+>>> import torch
+>>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+>>> report = audit(model, [torch.randn(100, 4)])
+>>> [layer.name for layer in report.layers]
+['1']
+"""
+
+from __future__ import annotations
+
+from halfwave.audit.auditing import audit
+from halfwave.audit.calibrated import CalibratedThresholds, CurvePoint
+from halfwave.audit.exported import ExportedNetwork, load_exported
+from halfwave.audit.histograms import ChannelHistograms, Histogram
+from halfwave.audit.layer_report import LayerReport
+from halfwave.audit.model_inputs import Batches, ModelInput, read_arrays
+from halfwave.audit.onnx_model import OnnxNetwork, audit_onnx, load_onnx
+from halfwave.audit.rectifier import Rectifier
+from halfwave.audit.report import Report
+from halfwave.audit.reviving import Revival, RevivedLayer, revive
+from halfwave.audit.site import NonFinite
+from halfwave.audit.sparsifying import LayerSpeed, SparseModel, sparsify
+from halfwave.audit.thresholds import calibrate_thresholds
+from halfwave.audit.verdicts import Verdict
+from halfwave.audit.watching import LiveReport, watch
+from halfwave.audit.wiring import Neighbour
+
+__all__ = [
+    "Batches",
+    "CalibratedThresholds",
+    "ChannelHistograms",
+    "CurvePoint",
+    "ExportedNetwork",
+    "Histogram",
+    "LayerReport",
+    "LayerSpeed",
+    "LiveReport",
+    "ModelInput",
+    "Neighbour",
+    "NonFinite",
+    "OnnxNetwork",
+    "Rectifier",
+    "Report",
+    "Revival",
+    "RevivedLayer",
+    "SparseModel",
+    "Verdict",
+    "audit",
+    "audit_onnx",
+    "calibrate_thresholds",
+    "load_exported",
+    "load_onnx",
+    "read_arrays",
+    "revive",
+    "sparsify",
+    "watch",
+]

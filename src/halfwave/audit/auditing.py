@@ -1,0 +1,135 @@
+"""The audit of a model on data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from halfwave.audit.batches import Inputs, arguments_of, iterate, moved
+from halfwave.audit.quiet import device_of, evaluating, uncompiled
+from halfwave.audit.recorder import ChannelDimensions, Recorder, checked_dimensions
+from halfwave.audit.report import Report
+from halfwave.audit.reporting import in_words, layers_of, wire
+from halfwave.audit.wiring import checked_range
+from halfwave.errors import HalfwaveError
+
+__all__ = ["Statistics", "audit", "checked_statistics"]
+
+Statistics = Literal["full", "light"]
+
+
+def audit(
+    model: nn.Module,
+    batches: Iterable[Any],
+    *,
+    inputs: Inputs = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
+    input_range: tuple[Any, Any] | None = None,
+    channel_dimensions: ChannelDimensions = None,
+    merge_calls: bool = False,
+    statistics: Statistics = "full",
+) -> Report:
+    """What the rectifiers of a model do on data: how often each unit fires, which are dead, which always on.
+
+    The model runs as it is, in evaluation mode; nothing of it changes: not the training flags of its modules, not
+    running statistics, gradients or torch's random state. Rectifiers are found where they are called: modules
+    (torch's and Halfwave's), functions (``F.relu``, ``x.relu_()``, ``x.clamp(min=0)``, ``torch.maximum(x, 0)``) and the
+    kernels of exported programs. A rectifier that is called n times in a pass gives n layers, "name#0" to
+    "name#n−1"; functions are named "path:relu#0" after the module in whose forward they are called. Not seen are
+    rectifiers written with ``torch.where`` or a mask, and those inside fused layers such as ``nn.RNN``.
+
+    Counts and rates are exact, moments come from sums in the inputs' own precision, added up in float64, and
+    histograms hold 64 inputs a sample. The memory does not depend on the number of batches.
+
+    Channels lie where the activation says (a parameter per channel), else where the layer before puts them
+    (convolutions, batch and group normalisation: dimension 1; linear layers, layer normalisation: the last), else
+    along dimension 1 of inputs with 4 or more dimensions and the last of others. Samples lie along dimension 0.
+
+    Args:
+        model: any module; one that is compiled is run as it was before.
+        batches: an iterable of batches, such as a data loader; a tensor, a tuple or a mapping each.
+        inputs: what of a batch the model is given: a function of the batch that returns a tensor, a tuple of
+            positional or a mapping of named arguments, or an index or name, or a tuple of those. By default, of a
+            tuple as many as the model's forward must have, of a mapping those that it has names for.
+        loss: ``(output, batch) → scalar``; if given, the gradients that reach the rectifiers are looked at.
+        input_range: bounds (low, high) of every floating-point input, numbers or arrays that broadcast to one
+            sample. What is "provably" so holds for every input in them; without, for every input.
+        channel_dimensions: where channels lie, for all layers, or by name, module path or wildcard.
+        merge_calls: keep one layer for all calls of a rectifier in a pass, for recurrent models.
+        statistics: "light" takes moments and histograms from one of eight samples (and the range of outputs, unless
+            they are ``max(0, x)``); counts, rates and the range of inputs stay exact.
+
+    Returns:
+        The report.
+
+    Raises:
+        HalfwaveError: if the model calls no rectifier, there is no batch, or an option or a batch makes no sense.
+
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> _ = nn.init.eye_(model[0].weight), nn.init.constant_(model[0].bias, -1.0)
+    >>> report = audit(model, [torch.tensor([[2.0, 0.0], [3.0, 2.0]])], input_range=(0.0, 3.0))
+    >>> report.layer("1").firing_rate, report.layer("1").provably_dead
+    (array([1. , 0.5, 0. ]), array([False, False,  True]))
+    """
+    network = uncompiled(model, "audit", inside=True)
+    domain = checked_range(input_range)
+    recorder = Recorder(
+        network,
+        alone=True,
+        full=checked_statistics(statistics) == "full",
+        gradients=loss is not None,
+        merge_calls=merge_calls,
+        channel_dimensions=checked_dimensions(channel_dimensions),
+    )
+    with evaluating(network):
+        count = _run(recorder, batches, inputs, loss)
+        _check(recorder, count)
+        wiring = wire(recorder, domain)
+    return Report(layers_of(recorder, wiring), count, in_words(domain), tuple(recorder.notes))
+
+
+def _run(
+    recorder: Recorder, batches: Iterable[Any], inputs: Inputs, loss: Callable[[Any, Any], Tensor] | None
+) -> int:
+    """The number of batches that went through the model."""
+    model, count = recorder.model, 0
+    device = device_of(model)
+    for batch in iterate(batches):
+        args, kwargs = arguments_of(batch, model, inputs, device)
+        with torch.set_grad_enabled(loss is not None), recorder:
+            output = model(*args, **kwargs)
+            if loss is not None:
+                _backward(model, loss(output, moved(batch, device)))
+        count += 1
+    return count
+
+
+def _backward(model: nn.Module, value: Any) -> None:
+    """Send gradients through the model without leaving any in its parameters."""
+    if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
+        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise HalfwaveError(
+            f"`loss` must return one number that depends on the model's parameters; got {shape}"
+        )
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    torch.autograd.grad(value.sum(), parameters, allow_unused=True)
+
+
+def _check(recorder: Recorder, batches: int) -> None:
+    if not batches:
+        raise HalfwaveError("`batches` must hold at least one batch; got none")
+    if not recorder.sites and recorder.empty_calls:
+        raise HalfwaveError("`batches` must hold at least one sample; got only empty batches")
+    if not recorder.sites:
+        kinds = sorted({type(module).__name__ for module in recorder.model.modules()})
+        raise HalfwaveError(f"the model must call a rectifier; got none in {', '.join(kinds)}")
+
+
+def checked_statistics(statistics: Any) -> str:
+    """The option as it is, or `HalfwaveError`."""
+    if statistics not in ("full", "light"):
+        raise HalfwaveError(f'`statistics` must be "full" or "light"; got {statistics!r}')
+    return statistics

@@ -1,0 +1,97 @@
+"""What a calibration of thresholds returns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from halfwave.audit.swapping import text_table
+
+__all__ = ["CalibratedThresholds", "CurvePoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A sparsity that was tried, and what came of it."""
+
+    asked: float
+    """The sparsity asked of every layer."""
+    sparsity: float
+    """Share of zeros among all outputs of the thresholded layers."""
+    loss: float
+    """Mean over samples; NaN without a loss."""
+    loss_increase: float
+    """Above the loss of the model as it was."""
+    metric: float
+    """Mean over samples; NaN without a metric."""
+    thresholds: dict[str, float] = field(repr=False)
+    """Layer → threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedThresholds:
+    """A model with thresholded rectifiers, and how it was arrived at."""
+
+    model: nn.Module = field(repr=False)
+    """The copy with `halfwave.nn.ThresholdedReLU` in place."""
+    thresholds: dict[str, float]
+    """Layer → threshold."""
+    sparsity: dict[str, float]
+    """Layer → share of zeros among its outputs, with these thresholds, on the batches."""
+    sparsity_before: dict[str, float]
+    """The same of the model as it was."""
+    point: CurvePoint
+    """The sparsity that was chosen."""
+    curve: tuple[CurvePoint, ...]
+    """All sparsities that were tried, in ascending order; the first is the model as it was."""
+    left: dict[str, str]
+    """Rectifier that was left alone → why."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dictionary of plain numbers for each sparsity that was tried, as rows for a data frame."""
+        names = ("asked", "sparsity", "loss", "loss_increase", "metric")
+        return [{name: getattr(point, name) for name in names} for point in self.curve]
+
+    def table(self) -> str:
+        """The layers, and the sparsities that were tried, as lines of text."""
+        layers = [
+            [
+                name or "(model)",
+                f"{threshold:.4g}",
+                _percent(self.sparsity_before[name]),
+                _percent(self.sparsity[name]),
+            ]
+            for name, threshold in self.thresholds.items()
+        ]
+        tried = [
+            [
+                _percent(point.asked) + (" (chosen)" if point is self.point else ""),
+                _percent(point.sparsity),
+                *map(_number, (point.loss, point.loss_increase, point.metric)),
+            ]
+            for point in self.curve
+        ]
+        return "\n\n".join(
+            (
+                text_table(["layer", "threshold", "zeros before", "zeros"], layers),
+                text_table(["asked", "zeros", "loss", "increase", "metric"], tried),
+            )
+        )
+
+    def __str__(self) -> str:
+        first = f"{_percent(self.point.sparsity)} zeros in {len(self.thresholds)} layers"
+        if not math.isnan(self.point.loss):
+            first += f", loss {self.point.loss:.4g} ({self.point.loss_increase:+.2g})"
+        left = [f"Left alone: {name}: {why}." for name, why in self.left.items()]
+        return "\n".join([f"{first}.", "", self.table(), *left])
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{share:.1%}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"

@@ -1,0 +1,91 @@
+"""Where the channels of an activation lie, and the activation laid out so that sums over them are fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from halfwave.errors import HalfwaveError
+
+__all__ = ["Laid", "fallback_dimension", "lay", "lay_like", "normal_dimension"]
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """An activation as (samples, channels, places) or (samples, places, channels)."""
+
+    values: Tensor
+    channel_dimension: int
+    """1 or 2."""
+
+    @property
+    def place_dimension(self) -> int:
+        """The other one."""
+        return 3 - self.channel_dimension
+
+    @property
+    def places(self) -> int:
+        """Elements of one channel in one sample."""
+        return self.values.shape[self.place_dimension]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.values.shape[self.channel_dimension]
+
+
+def fallback_dimension(dimensions: int) -> int:
+    """Where channels lie if nothing is known of the layer before: 1 for images and volumes, else the last one.
+
+    >>> [fallback_dimension(n) for n in (1, 2, 3, 4, 5)]
+    [0, 1, 2, 1, 1]
+    """
+    return 1 if dimensions >= 4 else dimensions - 1
+
+
+def normal_dimension(name: str, dimension: int, x: Tensor) -> int:
+    """A dimension counted from the front, or `HalfwaveError` if the input has none such or it is the samples'."""
+    if not -x.ndim <= dimension < x.ndim:
+        raise HalfwaveError(
+            f"channel dimension of {name} must lie inside its input of shape {tuple(x.shape)}; got {dimension}"
+        )
+    place = dimension % x.ndim
+    if place == 0 and x.ndim > 1:
+        raise HalfwaveError(
+            f"channel dimension of {name} must not be 0, along which samples lie; got {dimension}"
+        )
+    return place
+
+
+def lay(x: Tensor, dimension: int) -> Laid:
+    """An activation laid out by samples (dimension 0), channels and places; a view wherever strides allow it.
+
+    >>> import torch
+    >>> laid = lay(torch.zeros(8, 3, 5, 5), 1)
+    >>> laid.values.shape, laid.channels, laid.places
+    (torch.Size([8, 3, 25]), 3, 25)
+    """
+    if x.ndim == 1:  # one sample without a batch dimension
+        return Laid(x.reshape(1, 1, -1), 2)
+    last = x.movedim(dimension, -1)
+    if last.is_contiguous() or dimension == x.ndim - 1:
+        return Laid(last.reshape(len(x), -1, x.shape[dimension]), 2)
+    return Laid(x.movedim(dimension, 1).reshape(len(x), x.shape[dimension], -1), 1)
+
+
+def lay_like(value: Any, x: Tensor, dimension: int, channel_dimension: int) -> Any:
+    """A parameter that broadcasts to ``x``, laid out as `lay` laid ``x``; a number is returned as it is.
+
+    The result has one sample unless the parameter differs between samples.
+    """
+    if not isinstance(value, Tensor) or value.numel() == 1:
+        return float(value)
+    if x.ndim == 1:
+        return value.detach().expand(x.shape).reshape(1, 1, -1)
+    samples = len(x) if value.ndim == x.ndim and len(value) > 1 else 1
+    whole = value.detach().expand(samples, *x.shape[1:])
+    if channel_dimension == 2:
+        return whole.movedim(dimension, -1).reshape(samples, -1, x.shape[dimension])
+    return whole.movedim(dimension, 1).reshape(samples, x.shape[dimension], -1)

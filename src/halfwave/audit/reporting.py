@@ -1,0 +1,63 @@
+"""From what was recorded to a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from torch import nn
+
+from halfwave.audit.layer_report import LayerReport, layer_report
+from halfwave.audit.recorder import Arguments, Recorder, repeated
+from halfwave.audit.site import SiteKey
+from halfwave.audit.wiring import InputRange, Wiring, wiring_of
+from halfwave.errors import HalfwaveError
+
+__all__ = ["in_words", "layers_of", "wire"]
+
+
+def layers_of(recorder: Recorder, wiring: dict[SiteKey, Wiring]) -> tuple[LayerReport, ...]:
+    """The reports of all rectifiers that were called since the recorder was made or reset."""
+    calls = Counter((key.module, key.operation) for key in recorder.sites)
+    return tuple(
+        layer_report(key.label(calls[key.module, key.operation] == 1), key, site, wiring.get(key))
+        for key, site in recorder.sites.items()
+        if site.samples
+    )
+
+
+def wire(recorder: Recorder, input_range: InputRange) -> dict[SiteKey, Wiring]:
+    """The wiring of the model as one sample shows it; where it cannot be run with one, a note says so."""
+    found: dict[SiteKey, Wiring] = {}
+    for module, (sample, length) in recorder.examples.items():
+        try:
+            found |= _wire(recorder, module, sample, length, input_range)
+        except HalfwaveError:
+            raise
+        except Exception as error:  # whatever a model may raise
+            recorder.notes[
+                "the layers before and after the rectifiers and proofs are missing, since the model did not run on "
+                f"one sample: {type(error).__name__}: {error}"
+            ] = None
+    return found
+
+
+def _wire(
+    recorder: Recorder, module: nn.Module, sample: Arguments, length: int, input_range: InputRange
+) -> dict[SiteKey, Wiring]:
+    try:
+        return wiring_of(recorder.model, module, *sample, input_range)
+    except HalfwaveError:
+        raise
+    except Exception:  # an exported program may insist on the size of its batches
+        return wiring_of(recorder.model, module, *repeated(sample, length), input_range)
+
+
+def in_words(input_range: Any) -> str:
+    """The domain of inputs as it was stated."""
+    if input_range is None:
+        return "any input"
+    low, high = input_range
+    if low.ndim or high.ndim:
+        return f"inputs between arrays of shapes {tuple(low.shape)} and {tuple(high.shape)}"
+    return f"inputs between {low.item():g} and {high.item():g}"

@@ -1,0 +1,61 @@
+"""The layers of a report as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from halfwave.audit.layer_report import LayerReport
+
+__all__ = ["table_text"]
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{share:.1%}"
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+_COLUMNS: dict[str, Callable[[LayerReport], str]] = {
+    "layer": lambda layer: layer.name,
+    "rectifier": lambda layer: layer.operation,
+    "units": lambda layer: str(layer.channels),
+    "dead": lambda layer: str(int(layer.dead.sum())),
+    "proven": lambda layer: str(int(layer.provably_dead.sum())),
+    "always on": lambda layer: str(int(layer.always_on.sum())),
+    "fires": lambda layer: _percent(layer.active_inputs),
+    "Gaussian": lambda layer: _percent(float(np.mean(layer.predicted_rate))),
+    "zeros": lambda layer: _percent(layer.sparsity),
+    "distance": lambda layer: _number(_median(layer.distance)),
+    "mean": lambda layer: _number(_median(layer.mean_before)),
+    "std": lambda layer: _number(_median(layer.std_before)),
+    "zero gradient": lambda layer: _percent(_median(layer.gradient_zero_share)),
+}
+"""Heading → what a layer shows: counts of units, means of rates, medians of the rest over units."""
+
+
+def table_text(layers: Sequence[LayerReport]) -> str:
+    """A line a layer: units that are dead, proven dead, always on; rates, sparsity and inputs in the middle.
+
+    "fires" and "Gaussian" are the mean observed and predicted firing rates, "distance" the median distance of the
+    mean input to the kink in deviations, "zero gradient" the median share of gradients that are exactly zero.
+    """
+    rows = [list(_COLUMNS), *([show(layer) for show in _COLUMNS.values()] for layer in layers)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
+    return "\n".join("  ".join(_aligned(row, widths)).rstrip() for row in rows)
+
+
+def _aligned(row: list[str], widths: list[int]) -> list[str]:
+    # names to the left, numbers to the right
+    return [
+        cell.ljust(width) if place < 2 else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]

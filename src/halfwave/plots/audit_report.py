@@ -1,0 +1,229 @@
+"""The page of an audit: what is wrong and what usually helps, with the evidence next to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from halfwave.files import write_atomically
+from halfwave.plots.audit import audit_distributions
+from halfwave.plots.audit_units import audit_dead_units, audit_firing_rates
+from halfwave.plots.numerals import plain
+from halfwave.plots.page import figure_section, page
+from halfwave.plots.style import png
+
+if TYPE_CHECKING:
+    from halfwave.audit import LayerReport, Report, Verdict
+
+__all__ = ["write_audit_report"]
+
+_OPEN = 8
+"""Verdicts shown before the rest is folded away."""
+_WORST = 60
+"""Units in the table at most."""
+_FOOT = (
+    "Shares and means are over the inputs that each unit was given; those that were not finite are left out. Bounds "
+    "are at 95 % confidence."
+)
+
+
+def write_audit_report(report: Report, path: str | Path, *, title: str = "Audit") -> Path:
+    """Write an audit as one HTML file: verdicts, layers, figures, and the worst units.
+
+    The file needs nothing else: it opens offline, in light and dark, on a phone and on paper.
+
+    Args:
+        report: what `halfwave.audit.audit`, `halfwave.audit.audit_onnx` or `halfwave.audit.watch` gave.
+        path: of the file; written whole or not at all, missing folders are made.
+        title: heading of the page, such as the name of the model.
+
+    Returns:
+        The path.
+
+    Raises:
+        HalfwaveError: if the file cannot be written.
+
+    >>> import tempfile, torch
+    >>> from halfwave.audit import audit
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU())
+    >>> report = audit(model, [torch.randn(100, 4)])
+    >>> path = write_audit_report(report, tempfile.mkdtemp() + "/audit.html", title="A layer")
+    >>> "<h1>A layer</h1>" in path.read_text(encoding="utf-8")
+    True
+    """
+    sections = [_verdicts(report.headline, report.verdicts), _layers(report.layers)]
+    if report.layers:
+        for draw in (audit_dead_units, audit_firing_rates, audit_distributions):
+            figure = draw(report)
+            # tall figures in fewer pixels: some readers refuse pictures of many megapixels
+            scale = 2.0 if figure.get_figheight() < 20 else 1.4
+            sections.append(figure_section(draw.__name__, figure, png(figure, scale)))
+    sections += [_worst_units(report.layers), _notes(report)]
+    text = page(title, _sentences(report), [section for section in sections if section], _FOOT)
+    write_atomically(path, text.encode())
+    return Path(path)
+
+
+def _sentences(report: Report) -> list[str]:
+    layers = report.layers
+    batches = f"{report.batches:,} batch{'' if report.batches == 1 else 'es'}"
+    samples = max((layer.samples for layer in layers), default=0)
+    units = sum(layer.channels for layer in layers)
+    return [
+        f"{len(layers):,} rectifiers with {units:,} units, on {samples:,} samples in {batches}. What "
+        f'is called proven holds for {report.input_range}; "dead" and "always on" without it were observed on these '
+        "samples."
+    ]
+
+
+def _verdicts(headline: str, verdicts: Sequence[Verdict]) -> str:
+    parts = ["<section>\n<h2>What was found</h2>", f'<p class="headline">{escape(headline)}</p>']
+    if verdicts:
+        parts.append(_list(verdicts[:_OPEN]))
+    if len(verdicts) > _OPEN:
+        rest = verdicts[_OPEN:]
+        parts.append(f"<details><summary>{len(rest):,} more findings</summary>\n{_list(rest)}\n</details>")
+    return "\n".join([*parts, "</section>"])
+
+
+def _list(verdicts: Sequence[Verdict]) -> str:
+    return '<ul class="verdicts">\n' + "\n".join(map(_verdict, verdicts)) + "\n</ul>"
+
+
+def _verdict(verdict: Verdict) -> str:
+    kind = f"{verdict.severity}: {verdict.finding}"
+    return (
+        f'<li class="verdict {verdict.severity}"><h3>layer {escape(verdict.layer)} '
+        f'<span class="kind">{escape(kind)}</span></h3><p>{escape(verdict.evidence)}.</p>'
+        f'<p class="advice">{escape(verdict.advice)}</p></li>'
+    )
+
+
+_LAYER_COLUMNS: dict[str, Callable[[Any], str]] = {
+    "layer": lambda layer: layer.name,
+    "rectifier": lambda layer: layer.operation,
+    "units": lambda layer: f"{layer.channels:,}",
+    "dead": lambda layer: f"{int(layer.dead.sum()):,}",
+    "proven dead": lambda layer: f"{int(layer.provably_dead.sum()):,}",
+    "always on": lambda layer: f"{int(layer.always_on.sum()):,}",
+    "fires": lambda layer: _percent(layer.active_inputs),
+    "Gaussian": lambda layer: _percent(_mean(layer.predicted_rate)),
+    "zeros": lambda layer: _percent(layer.sparsity),
+    "gradients zero": lambda layer: _percent(_mean(layer.gradient_zero_share)),
+    "not finite": lambda layer: f"{int((layer.nan_count + layer.infinite_count).sum()):,}",
+}
+"""Heading → what a layer shows."""
+
+_IF_ANY = ("proven dead", "gradients zero", "not finite")
+"""Columns that are left out where they would be empty."""
+
+
+def _layers(layers: Sequence[LayerReport]) -> str:
+    cells = {heading: [show(layer) for layer in layers] for heading, show in _LAYER_COLUMNS.items()}
+    for heading in _IF_ANY:
+        if set(cells[heading]) <= {"–", "0"}:
+            del cells[heading]
+    legend = (
+        '<p>"fires" is the mean firing rate of the units, "Gaussian" what it would be for Gaussian inputs of the same '
+        'means and deviations, "zeros" the share of outputs that are exactly zero.</p>'
+    )
+    table = _table(
+        list(cells), list(zip(*cells.values(), strict=True)), "Layers in the order in which they run"
+    )
+    return f"<section>\n<h2>Layers</h2>\n{table}\n{legend}\n</section>"
+
+
+_UNIT_COLUMNS: dict[str, Callable[[Any, int], str]] = {
+    "layer": lambda layer, unit: layer.name,
+    "unit": lambda layer, unit: str(unit),
+    "state": lambda layer, unit: _state(layer, unit),
+    "fires": lambda layer, unit: _percent(layer.firing_rate[unit]),
+    "at most": lambda layer, unit: _percent(layer.sample_rate_high[unit]),
+    "distance": lambda layer, unit: _number(layer.distance[unit]),
+    "mean": lambda layer, unit: _number(layer.mean_before[unit]),
+    "deviation": lambda layer, unit: _number(layer.std_before[unit]),
+    "smallest": lambda layer, unit: _number(layer.min_before[unit]),
+    "largest": lambda layer, unit: _number(layer.max_before[unit]),
+}
+
+
+def _worst_units(layers: Sequence[LayerReport]) -> str:
+    """A folded table of units that are not finite, dead or always on, the farthest from their kinks first."""
+    found = [(layer, int(unit)) for layer in layers for unit in np.flatnonzero(_useless(layer))]
+    if not found:
+        return ""
+    found.sort(key=lambda pair: _rank(*pair))
+    rows = [[show(*pair) for show in _UNIT_COLUMNS.values()] for pair in found[:_WORST]]
+    count = f"{len(rows):,} of {len(found):,}" if len(rows) < len(found) else f"{len(found):,}"
+    table = _table(list(_UNIT_COLUMNS), rows, "Units, the worst first")
+    legend = (
+        '<p>"at most" bounds the share of samples in which the unit fires anywhere, at 95 % confidence; the distance '
+        "is from its mean input to the nearest kink, in deviations of the input.</p>"
+    )
+    return (
+        f"<section>\n<h2>Units</h2>\n<details><summary>The worst units ({count})</summary>\n{table}\n{legend}\n"
+        "</details>\n</section>"
+    )
+
+
+def _useless(layer: LayerReport) -> np.ndarray:
+    return layer.dead | layer.always_on | (layer.nan_count + layer.infinite_count > 0)
+
+
+def _rank(layer: LayerReport, unit: int) -> tuple[int, float]:
+    """Not finite before dead before always on, and those far from the kink first."""
+    group = ("NaN or infinite", "proven dead", "dead", "always on").index(_state(layer, unit))
+    distance = abs(float(layer.distance[unit]))
+    return group, -distance if distance == distance else 0.0
+
+
+def _state(layer: LayerReport, unit: int) -> str:
+    if layer.nan_count[unit] + layer.infinite_count[unit]:
+        return "NaN or infinite"
+    if layer.dead[unit]:
+        return "proven dead" if layer.provably_dead[unit] else "dead"
+    return "always on"
+
+
+def _notes(report: Report) -> str:
+    if not report.notes:
+        return ""
+    items = "\n".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    return f"<section>\n<h2>What was not looked at</h2>\n<ul>\n{items}\n</ul>\n</section>"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """A table whose first column names its rows; it scrolls where the screen is narrow."""
+    head = "".join(
+        f'<th scope="col"{_LEFT * (n == 0)}>{escape(text)}</th>' for n, text in enumerate(headings)
+    )
+    body = "\n".join(
+        f'<tr><th scope="row"{_LEFT}>{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0"><table class="numbers">\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+_LEFT = ' class="name"'
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{share:.1%}"
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else plain(float(value), 3)

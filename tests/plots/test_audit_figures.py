@@ -1,0 +1,315 @@
+"""Figures and page of an audit: what is drawn and written is what the report holds."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from scipy import special
+from torch import nn
+
+from halfwave import HalfwaveError
+from halfwave.audit import LayerReport, Report, audit, watch
+from halfwave.nn import ThresholdedReLU
+from halfwave.plots import (
+    audit_dead_units,
+    audit_distributions,
+    audit_firing_rates,
+    save_figure,
+    write_audit_report,
+)
+from halfwave.plots.audit_units import short_names
+from halfwave.plots.style import COLOURS, MODEL
+
+
+def stack(sizes: tuple[int, ...], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), activation())]
+    return nn.Sequential(*layers)
+
+
+def data(samples: int = 200, features: int = 6) -> torch.Tensor:
+    return torch.randn(samples, features, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """Two layers: in the first 2 units are dead and 1 always on, in the second 1 is dead for any input."""
+    model = stack((6, 12, 5))
+    with torch.no_grad():
+        model[0].bias[:2] -= 50.0
+        model[0].bias[2] += 50.0
+        model[2].weight[0], model[2].bias[0] = -1.0, -1.0
+        model[2].weight[:, 2] = 0.0
+    return audit(model, [data()])
+
+
+def bars(figure: Figure) -> dict[str, list[float]]:
+    """Widths of the bars by the name of their part."""
+    return {
+        container.get_label(): [patch.get_width() for patch in container.patches]
+        for container in figure.axes[0].containers
+    }
+
+
+def test_bars_are_the_shares_of_units(report: Report) -> None:
+    first, second = report.layers
+    assert (first.dead.sum(), first.always_on.sum(), second.provably_dead.sum()) == (2, 1, 1)
+    drawn = bars(audit_dead_units(report))
+    observed = [(layer.dead & ~layer.provably_dead).mean() for layer in report.layers]
+    np.testing.assert_allclose(drawn["dead on the data"], observed)
+    np.testing.assert_allclose(
+        drawn["dead for any input of the domain"],
+        [(layer.dead & layer.provably_dead).mean() for layer in report.layers],
+    )
+    np.testing.assert_allclose(drawn["always on"], [layer.always_on.mean() for layer in report.layers])
+    np.testing.assert_allclose(np.sum(list(drawn.values()), axis=0), 1.0)
+    texts = [text.get_text() for text in audit_dead_units(report).axes[0].texts]
+    assert texts[0] == "2 dead, 1 on of 12"
+
+
+def test_units_that_are_not_finite_are_not_healthy() -> None:
+    model = stack((6, 8))
+    with torch.no_grad():
+        model[0].bias[:3] = torch.nan
+    bad = audit(model, [data()])
+    np.testing.assert_allclose(bars(audit_dead_units(bad))["NaN or infinite inputs"], [3 / 8])
+    colours = audit_firing_rates(bad).axes[0].images[0].get_array()
+    assert np.isclose(colours[0, -3:], to_rgb("#D9DCE1")).all()
+
+
+def test_rows_of_the_heat_map_are_sorted_rates(report: Report) -> None:
+    from matplotlib import colormaps
+
+    colours = np.asarray(audit_firing_rates(report).axes[0].images[0].get_array())
+    assert colours.shape == (2, 12, 3)
+    layer = report.layers[0]
+    order = np.argsort(layer.firing_rate, kind="stable")
+    expected = colormaps["Blues"](layer.firing_rate[order])[:, :3]
+    expected[:2], expected[-1] = to_rgb(MODEL), to_rgb(COLOURS[4])
+    np.testing.assert_allclose(colours[0], expected)
+
+
+def test_many_units_keep_the_share_of_dead_ones() -> None:
+    model = stack((6, 4096))
+    with torch.no_grad():
+        model[0].bias[:1024] -= 50.0
+    colours = np.asarray(audit_firing_rates(audit(model, [data(50)])).axes[0].images[0].get_array())
+    assert colours.shape == (1, 1024, 3)
+    assert np.isclose(colours[0], to_rgb(MODEL)).all(axis=1).sum() == 256
+
+
+def steps(axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """Heights and edges of the bars of a distribution."""
+    (patch,) = axes.patches
+    values, edges, _ = patch.get_data()  # pyright: ignore[reportAttributeAccessIssue]
+    return values, edges
+
+
+def test_distributions_are_those_of_the_histograms(report: Report) -> None:
+    axes = audit_distributions(report).axes
+    assert [panel.get_title("left") for panel in axes[::2]] == ["1", "3"]
+    layer = report.layers[1]
+    values, edges = steps(axes[2])
+    below = np.concatenate([[0.0], np.cumsum(values * np.diff(edges))])
+    pooled = layer.histogram_before.pooled()
+    share = np.cumsum(pooled.counts) / pooled.total
+    inside = (pooled.edges[1:] > edges[0]) & (pooled.edges[1:] < edges[-1])
+    start = np.interp(edges[0], pooled.edges[1:], share)
+    drawn = np.interp(pooled.edges[1:][inside], edges, below)
+    # to the width of a bin, inside which nobody knows where values lie
+    np.testing.assert_allclose(drawn + start, share[inside], atol=0.05)
+    assert below[-1] > 0.98
+
+
+def test_the_line_predicts_the_predicted_rate(report: Report) -> None:
+    axes = audit_distributions(report).axes[2]
+    layer = report.layers[1]
+    x, density = axes.lines[0].get_data()
+    above = np.linspace(0.0, x.max(), 5001)
+    tail = special.ndtr((layer.mean_before - x.max()) / layer.std_before).mean()
+    found = np.trapezoid(np.interp(above, x, density), above) + tail
+    assert found == pytest.approx(layer.predicted_rate.mean(), abs=0.02)
+    assert [line.get_xdata()[0] for line in axes.lines[1:]] == [0.0]
+
+
+def test_zeros_are_written_and_not_drawn(report: Report) -> None:
+    axes = audit_distributions(report).axes[1]
+    layer = report.layers[0]
+    assert axes.get_title("left") == f"outputs, {layer.sparsity:.1%} zero"
+    values, edges = steps(axes)
+    assert not values[edges[:-1] < 0].any()
+    assert (values * np.diff(edges)).sum() == pytest.approx(1.0, abs=0.05)
+
+
+def test_kinks_of_other_rectifiers() -> None:
+    limited = audit_distributions(audit(stack((6, 4), nn.Hardtanh), [data()])).axes[0]
+    assert [line.get_xdata()[0] for line in limited.lines[1:]] == [-1.0, 1.0]
+    thresholds = torch.linspace(0.1, 2.0, 8)
+    each = nn.Sequential(nn.Linear(6, 8), ThresholdedReLU(thresholds))
+    spans = audit_distributions(audit(each, [data()])).axes[0]
+    assert len(spans.lines) == 1  # a kink a unit: a band from the first to the last
+    assert len(spans.patches) == 2
+
+
+@pytest.mark.parametrize("layers", [1, 5, 50])
+def test_figures_of_any_depth_hold_every_layer(layers: int) -> None:
+    deep = audit(stack((6,) * (layers + 1)), [data(50)])
+    assert len(audit_distributions(deep).axes) == 2 * layers
+    for draw in (audit_dead_units, audit_firing_rates):
+        figure = draw(deep)
+        assert len(figure.axes[0].get_yticklabels()) == layers
+        assert len(str(figure.get_label())) > 60
+        figure.draw_without_rendering()
+        check_nothing_is_cut_off(figure)
+
+
+def check_nothing_is_cut_off(figure: Figure) -> None:
+    """Nothing that is written lies outside the figure."""
+    width, height = figure.canvas.get_width_height()
+    for axes in figure.axes:
+        box = axes.get_tightbbox()
+        assert box is not None
+        assert box.x0 >= -1
+        assert box.y0 >= -1
+        assert box.x1 <= width + 1
+        assert box.y1 <= height + 1
+
+
+def test_too_many_layers_leave_the_worst() -> None:
+    deep = stack((6,) * 71)
+    with torch.no_grad():
+        deep[40].bias.fill_(-50.0)
+    drawn = audit_distributions(audit(deep, [data(20)])).axes
+    assert len(drawn) == 120
+    assert "41" in [panel.get_title("left") for panel in drawn]
+
+
+def test_names_are_cut_to_what_tells_them_apart() -> None:
+    names = [f"encoder.stages.{n}.blocks.activation_function" for n in range(12)]
+    assert short_names(names, 30)[10] == "…10.blocks.activation_function"
+    assert short_names(["/encoder/layer/a/Relu", "/encoder/layer/b/Relu"], 12) == ["…a/Relu", "…b/Relu"]
+    assert short_names(["one", "two"], 5) == ["one", "two"]
+    assert len(short_names(["a" * 50, "b" * 50], 20)[0]) == 20
+
+
+def test_reports_with_nothing_in_them(tmp_path: Path) -> None:
+    model = stack((6, 4))
+    with watch(model) as empty:
+        pass
+    page = read(write_audit_report(empty, tmp_path / "empty.html"))
+    assert "0 rectifiers" in page.text
+
+
+def test_a_layer_without_a_finite_input(tmp_path: Path) -> None:
+    found = audit(stack((6, 4, 3)), [torch.full((5, 6), torch.nan)])
+    for draw in (audit_distributions, audit_dead_units, audit_firing_rates):
+        save_figure(draw(found), tmp_path / "figure.png")
+    page = read(write_audit_report(found, tmp_path / "nan.html"))
+    assert "Not finite" in page.text
+    assert "nan" not in page.text.replace("NaN", "")
+
+
+# the page
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text; checks that tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.open = "", []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def read(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_says_what_is_wrong_with_the_evidence(report: Report, tmp_path: Path) -> None:
+    path = write_audit_report(report, tmp_path / "folder" / "audit.html", title="My network")
+    page = read(path)
+    assert report.headline in page.text
+    for verdict in report.verdicts:
+        assert verdict.evidence in page.text
+        assert verdict.advice in page.text
+    places = [
+        page.text.index(words) for words in ("What was found", "Layers", "Units that do no work", "The worst")
+    ]
+    assert places == sorted(places)
+    assert len(page.named("img")) == 3
+    assert all(len(image["alt"] or "") > 60 for image in page.named("img"))
+    first: LayerReport = report.layers[0]
+    assert f"{first.active_inputs:.1%}" in page.text
+    assert page.text.count("always on") > 2
+    assert "nats" not in page.text
+    assert page.named("h1")
+    assert page.named("html")[0]["lang"] == "en"
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_the_page_needs_nothing_from_elsewhere(report: Report, tmp_path: Path) -> None:
+    path = write_audit_report(report, tmp_path / "audit.html")
+    page, text = read(path), path.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "a"}
+        assert "href" not in attributes
+        assert (attributes.get("src") or "data:image/png;base64,").startswith("data:image/png;base64,")
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    model = nn.Sequential()
+    model.add_module("<b>linear</b>", nn.Linear(6, 3))
+    model.add_module('<script>alert("1")</script>', nn.ReLU())
+    with torch.no_grad():
+        model[0].bias.fill_(-50.0)  # pyright: ignore[reportIndexIssue]
+    page = read(write_audit_report(audit(model, [data()]), tmp_path / "audit.html", title="<i>$title</i>"))
+    assert not page.named("script")
+    assert not page.named("i")
+    assert '<script>alert("1")</script>' in page.text
+    assert "<i>$title</i>" in page.text
+
+
+def test_many_findings_and_units_are_folded(tmp_path: Path) -> None:
+    model = stack((6,) + (40,) * 12)
+    with torch.no_grad():
+        for place in range(0, 24, 2):
+            model[place].bias[:20] -= 50.0
+    report = audit(model, [data(50)])
+    page = read(write_audit_report(report, tmp_path / "audit.html"))
+    assert len(page.named("details")) == 2
+    assert f"{len(report.verdicts) - 8} more findings" in page.text
+    units = sum(int((layer.dead | layer.always_on).sum()) for layer in report.layers)
+    assert f"The worst units (60 of {units})" in page.text
+
+
+def test_a_page_that_cannot_be_written_is_an_error_in_words(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(HalfwaveError, match="cannot write"):
+        write_audit_report(report, tmp_path / "file" / "audit.html")
