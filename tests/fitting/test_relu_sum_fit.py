@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -324,3 +325,35 @@ def test_results_survive_pickling(options: dict[str, Any]) -> None:
     np.testing.assert_array_equal(again.kinks, fit.kinks)
     np.testing.assert_array_equal(again.intervals(resamples=20).kinks, fit.intervals(resamples=20).kinks)
     assert again.autocorrelation == fit.autocorrelation
+
+
+def test_the_last_point_counts_whatever_scaling_makes_of_it() -> None:
+    for seed in range(40):
+        x = np.sort(np.random.default_rng(seed).uniform(0, 10, 14))
+        y = np.abs(x - 5)
+        for kink in (x[2], x[-3]):  # three points on one side, those at both ends included
+            assert fit_relu_sum(x, y, 1, fixed_kinks=[kink]).kinks.tolist() == [kink]
+
+
+@pytest.mark.parametrize("y", [np.ones(200), np.arange(200.0), np.abs(np.arange(200.0) - 70)])
+def test_exact_data_with_spare_kinks_end_soon_and_without_error(y: np.ndarray) -> None:
+    fit = fit_relu_sum(np.linspace(0, 10, 200), y, 5)
+    assert fit.sse < 1e-20 * (1 + (y**2).sum())
+    assert len(fit.kinks) == 5
+
+
+def test_pythons_dates_durations_and_numbers_are_taken() -> None:
+    y = np.abs(np.arange(40.0) - 17)
+    days = [date(2020, 1, 1) + timedelta(days=i) for i in range(40)]
+    zoned = [
+        datetime(2020, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))) + timedelta(days=i) for i in range(40)
+    ]
+    for x in (days, zoned):
+        assert fit_relu_sum(x, y, 1).kink_times.tolist() == [datetime(2020, 1, 18)]
+    assert fit_relu_sum([timedelta(days=i) for i in range(40)], y, 1).kinks == pytest.approx([17 * 86400])
+    assert fit_relu_sum(np.array(list(range(40)), dtype=object), y, 1).kinks == pytest.approx([17])
+
+
+def test_masked_entries_are_refused() -> None:
+    with pytest.raises(HalfwaveError, match="`y` must have no masked entries; got one at index 2"):
+        fit_relu_sum(range(4), np.ma.array([1.0, 2.0, 3.0, 4.0], mask=[0, 0, 1, 0]), 0)

@@ -130,3 +130,12 @@ def test_contradictions_are_named(through: Any, options: dict[str, Any], message
     with pytest.raises(HalfwaveError) as error:
         fit_relu_sum(x, y, 2, through=through, **options)
     assert message in str(error.value)
+
+
+def test_a_convex_fit_through_a_point_far_below_the_data() -> None:
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(0, 10, 14))
+    y = rng.normal(size=14)
+    fit = fit_relu_sum(x, y, 2, through=[(4.3, -3.0)], convex=True)
+    assert fit.function(4.3) == pytest.approx(-3.0, abs=1e-11)
+    assert (np.diff(fit.function.slopes) >= -1e-9).all()

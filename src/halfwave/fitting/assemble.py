@@ -58,8 +58,13 @@ def _criteria(data: Observations, found: Found, segments: int, sse: float, point
 
 def visible_sse(data: Observations, sse: float) -> float:
     """The sum of squares, or what rounding makes of 0: exact fits with more kinks must not look better."""
-    resolution = 8 * np.finfo(np.float64).eps * max(float(data.y.max()), -float(data.y.min()))
-    return max(sse, len(data.x) * max(resolution, np.finfo(np.float64).tiny ** 0.5) ** 2)
+    return max(sse, len(data.x) * resolution(data) ** 2)
+
+
+def resolution(data: Observations) -> float:
+    """What rounding may make of a residual of 0."""
+    size = max(float(data.y.max()), -float(data.y.min()))
+    return max(8 * np.finfo(np.float64).eps * size, np.finfo(np.float64).tiny ** 0.5)
 
 
 def _snapped(data: Observations, kinks: Vector) -> Vector:

@@ -24,6 +24,7 @@ BUDGET = 1 << 20  # parabolas that one layer may compare before it keeps the che
 # Bounds are compared with costs that were summed in another order; too much slack costs time, too little the
 # optimum.
 ROUNDING = 1e-10
+_NOTHING = 1e-24  # a scaled sum of squares that is rounding alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,22 @@ def optimal_knots(
     Source: Fearnhead, Maidstone and Letchford (2019), J. Comput. Graph. Stat. 28(2), 265-275, section 3. The
     bounds that prune are Bellman's: fits that may jump at the knots cost no more.
     """
+    good = good or beam(table, max(segments))
+    least = good.best()
+    # Nothing is better than no error, and where there is none every fit would have to be kept.
+    optimal = {
+        k: GridOptimum(float(least[k]), good.paths(k, 1)[0], True) for k in segments if least[k] <= _NOTHING
+    }
+    segments = [k for k in segments if k not in optimal]
+    return optimal | _programme(table, segments, use_numba, budget, least) if segments else optimal
+
+
+def _programme(
+    table: SegmentTable, segments: list[int], use_numba: bool | None, budget: int, least: Vector
+) -> dict[int, GridOptimum]:
+    """The optima by the programme, given the costs of good fits (highest + 1,) by their number of segments."""
     highest = max(segments)
-    slack = slacks((good or beam(table, highest)).best(), tail_bounds(table.error, highest), segments)
+    slack = slacks(least, tail_bounds(table.error, highest), segments)
     extend = compiled.extend if compiled.wanted(use_numba) else _extend
     last = len(table) - 1
     layers = [_root()]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import null_space
+from scipy.optimize import nnls
 from scipy.sparse import csr_array
 
 from halfwave.fitting.cells import Cells
@@ -14,12 +15,13 @@ from halfwave.fitting.observations import Observations
 from halfwave.fitting.polish import Candidate
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import Found
-from halfwave.fitting.segment_table import Matrix
-from halfwave.fitting.shape import has_shape, ramps, ramps_used
+from halfwave.fitting.segment_table import Mask, Matrix
+from halfwave.fitting.shape import has_shape, ramps
 from halfwave.functions.double_double import Vector
 
 __all__ = ["met", "tents"]
 
+_UNUSED = 1e-9  # of the largest weight: a ramp with less has none
 _MISSED = 1e-9  # of the scale of the data: a fit farther than this from a point does not meet it
 
 
@@ -42,11 +44,18 @@ def met(found: Found, data: Observations, rules: Rules) -> Found:
 def _meeting(cells: Cells, fit: Candidate, rules: Rules, x: Vector, y: Vector) -> Candidate | None:
     """The least-squares fit with the same kinks among those that pass through points (p,); None without any."""
     sums = rules.spans(spans(cells, fit.knots))
-    columns = np.eye(len(fit.knots))
+    columns, rows = np.eye(len(fit.knots)), tents(fit.knots, x, rules).toarray()
     if rules.shape:
-        columns = np.hstack(ramps(fit.knots, rules.shape))[:, ramps_used(fit.knots, fit.heights, rules.shape)]
-    rows = tents(fit.knots, x, rules) @ columns
-    solved = _constrained(sums, columns, rows, y)
+        free, bounded = ramps(fit.knots, rules.shape)
+        columns = np.hstack((free, bounded))
+        try:
+            used = _used(sums, columns, rows @ columns, y, free.shape[1])
+        except (np.linalg.LinAlgError, RuntimeError):  # data do not determine the heights
+            return None
+        if used is None:
+            return None
+        columns = columns[:, used]
+    solved = _constrained(sums, columns, rows @ columns, y)
     if solved is None:
         return None
     heights = rules.heights(solved)
@@ -72,11 +81,42 @@ def tents(knots: Vector, x: Vector, rules: Rules) -> csr_array:
     return csr_array(entries, shape=(len(x), len(knots)))
 
 
-def _constrained(sums: Spans, columns: Matrix, rows: Matrix, y: Vector) -> Vector | None:
-    """Heights ``columns @ w`` that minimise the sum of squares under ``rows @ w = y``, by the null space of rows."""
+def _used(sums: Spans, columns: Matrix, rows: Matrix, y: Vector, free: int) -> Mask | None:
+    """Which columns the best fit on the points needs, if all but the first few must have weights of 0 or more.
+
+    A least-distance problem, by non-negative least squares in its dual; None where no such weights meet the points.
+
+    Source: Lawson and Hanson (1974), Solving Least Squares Problems, chapter 23.
+    """
+    gram, target = _equations(sums)
+    start = np.linalg.lstsq(rows, y, rcond=None)[0]
+    moves = null_space(rows)
+    if not moves.shape[1]:
+        return np.append(np.ones(free, dtype=bool), start[free:] > -_UNUSED * np.abs(start).max())
+    basis = columns @ moves
+    lower = np.linalg.cholesky(basis.T @ gram @ basis)
+    best = np.linalg.solve(lower, basis.T @ (target - gram @ (columns @ start)))
+    back = np.linalg.solve(lower, moves[free:].T).T  # weights as functions of the distance to the best
+    limits = -start[free:] - back @ best
+    right = np.append(np.zeros(len(best)), 1.0)
+    dual, missed = nnls(np.vstack((back.T, limits)), right)
+    if missed <= _UNUSED:
+        return None
+    apart = np.vstack((back.T, limits)) @ dual - right
+    weights = start + moves @ np.linalg.solve(lower.T, best - apart[:-1] / apart[-1])
+    return np.append(np.ones(free, dtype=bool), weights[free:] > _UNUSED * np.abs(weights).max())
+
+
+def _equations(sums: Spans) -> tuple[Matrix, Vector]:
+    """The normal equations of the heights: a symmetric matrix (k + 1, k + 1), and the right-hand side."""
     gram = np.diag(np.append(sums.aa, 0.0) + np.append(0.0, sums.bb))
     gram += np.diag(sums.ab, 1) + np.diag(sums.ab, -1)
-    target = np.append(sums.ay, 0.0) + np.append(0.0, sums.by)
+    return gram, np.append(sums.ay, 0.0) + np.append(0.0, sums.by)
+
+
+def _constrained(sums: Spans, columns: Matrix, rows: Matrix, y: Vector) -> Vector | None:
+    """Heights ``columns @ w`` that minimise the sum of squares under ``rows @ w = y``, by the null space of rows."""
+    gram, target = _equations(sums)
     start = np.linalg.lstsq(rows, y, rcond=None)[0]
     free = null_space(rows)
     if free.shape[1]:

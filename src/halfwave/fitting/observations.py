@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ SECONDS_SINCE_1970 = "seconds since 1970-01-01"
 SECONDS = "seconds"
 
 SORT_BELOW = 2_000_000  # larger unsorted data are binned, unless too unevenly spread for that
+_LAST_BITS = 1e-15  # of 1, in which the ends of the data may come out
 _LARGEST = 1e150  # in size, of y
 _CHUNK = 1 << 16  # points scaled at a time: small enough to stay in the cache, large enough to hide the loop
 _SAMPLE = 4096  # points that set the reference line; any line would do, a near one keeps digits
@@ -23,25 +27,26 @@ _SAMPLE = 4096  # points that set the reference line; any line would do, a near 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The change of coordinates ``x ↦ (x − x_centre)/x_unit``, ``y ↦ (y − line(x))/y_unit``.
+    """The change of coordinates ``x ↦ (x − x_low)/x_unit − 1``, ``y ↦ (y − line(x))/y_unit``.
 
     Least squares commutes with it: a fit of the scaled data plus the line is the fit of the data. It makes
     the engine blind to units and offsets, and leaves the digits to what the fit has to explain.
     """
 
-    x_centre: float
+    x_low: float
     x_unit: float
-    intercept: float  # of the reference line, at x_centre
+    intercept: float  # of the reference line, at the centre
     slope: float  # of the reference line, per x_unit
     y_unit: float
 
     def inside(self, x: Vector) -> Vector:
-        """Scaled abscissae, in [−1, 1]."""
-        return (x - self.x_centre) / self.x_unit
+        """Scaled abscissae, in [−1, 1]: the ends of the data are −1 and 1 to the last bit."""
+        scaled = (x - self.x_low) / self.x_unit - 1.0
+        return np.where(np.abs(scaled) < 1.0 - _LAST_BITS, scaled, np.sign(scaled))
 
     def outside(self, x: Vector) -> Vector:
         """Abscissae in the user's units."""
-        return self.x_centre + self.x_unit * x
+        return self.x_low + self.x_unit * (x + 1.0)
 
     def inside_heights(self, x: Vector, y: Vector) -> Vector:
         """Scaled ordinates at scaled abscissae."""
@@ -221,7 +226,30 @@ def _as_array(name: str, values: Any) -> npt.NDArray[Any]:
         raise HalfwaveError(f"{name} must be numbers; got {values!r}") from error
     if array.ndim != 1:
         raise HalfwaveError(f"{name} must be one-dimensional; got shape {array.shape}")
+    hidden = np.flatnonzero(np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else False)
+    if hidden.size:
+        raise HalfwaveError(f"{name} must have no masked entries; got one at index {int(hidden[0])}")
+    if array.dtype.kind == "O":
+        return _from_objects(array)
     return array.astype(np.float64) if array.size == 0 else array
+
+
+def _from_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Python's dates, times, durations and numbers as arrays of their kind; times with a zone become UTC."""
+    entries = array.tolist()
+    if entries and all(isinstance(entry, date) for entry in entries):
+        plain = [
+            entry.astimezone(UTC).replace(tzinfo=None)
+            if isinstance(entry, datetime) and entry.tzinfo is not None
+            else entry
+            for entry in entries
+        ]
+        return np.array(plain, dtype="datetime64[us]")
+    if entries and all(isinstance(entry, timedelta) for entry in entries):
+        return np.array(entries, dtype="timedelta64[us]")
+    if entries and all(isinstance(entry, (numbers.Real, Decimal)) for entry in entries):
+        return array.astype(np.float64)
+    return array
 
 
 def _finite(name: str, values: Any) -> Vector:
@@ -265,18 +293,17 @@ def _choose_scale(x: Vector, y: Vector, level: bool, through: tuple[Vector, Vect
     low, high = min(low, *through[0].tolist(), high), max(high, *through[0].tolist(), low)
     half = high / 2 - low / 2
     stride = max(1, len(x) // _SAMPLE)
-    centre = low + half
-    sample_x, sample_y = (x[::stride] - centre) / half, y[::stride]
+    sample_x, sample_y = (x[::stride] - low) / half - 1.0, y[::stride]
     mean_x, mean_y = float(sample_x.mean()), float(sample_y.mean())
     spread = float(((sample_x - mean_x) ** 2).sum())
     slope = (
         float(((sample_x - mean_x) * (sample_y - mean_y)).sum()) / spread if spread > 0 and not level else 0.0
     )
     residual = sample_y - (mean_y + slope * (sample_x - mean_x))
-    aside = through[1] - (mean_y + slope * ((through[0] - centre) / half - mean_x))
+    aside = through[1] - (mean_y + slope * ((through[0] - low) / half - 1.0 - mean_x))
     # A residual that rounding explains is none: y on a line must not be blown up into noise.
     unit = float(np.abs(np.append(residual, aside)).max())
     size = float(np.abs(np.append(sample_y, through[1])).max())
     if unit <= 64 * np.finfo(np.float64).eps * size:
         unit = size if size > 0 else 1.0
-    return Scale(centre, half, mean_y - slope * mean_x, slope, unit)
+    return Scale(low, half, mean_y - slope * mean_x, slope, unit)

@@ -33,6 +33,7 @@ _SHARPER = 0.35  # factor on the smoothing from one round to the next
 _ALL_POINTS = 600  # up to so many points the programme sees each one; of more, those near the fit
 _NEAR_POINTS = 10.0  # times the root of n, of the points near the fit
 _WORTH = 1e-8
+_NOTHING = 1e-13  # a mean loss, scaled, that is rounding alone
 _STEPS_UP_TO = 3000  # points; among more the kinks are moved one by one only
 _MANY = 20_000  # points from which squares alone start, and kinks are moved twice at most
 _STEPS = 12
@@ -203,7 +204,12 @@ def _nearest(residuals: Vector, count: int) -> Mask:
 
 
 def fit_quantiles(
-    data: Observations, rules: Rules, segments: int, quantile: float, use_numba: bool | None = None
+    data: Observations,
+    rules: Rules,
+    segments: int,
+    quantile: float,
+    use_numba: bool | None = None,
+    thorough: bool = True,
 ) -> dict[int, Candidate]:
     """Fits of one quantile with up to so many segments; their costs are check losses, scaled.
 
@@ -215,6 +221,8 @@ def fit_quantiles(
         segments: the largest number of segments.
         quantile: q, inside (0, 1): of the residuals a part q lies below the fit.
         use_numba: as for `search`.
+        thorough: whether to move the kinks of the largest fit until nothing helps; those of all others are moved
+            once.
 
     Returns:
         The fits by their number of segments, without those that the rules forbid.
@@ -231,9 +239,13 @@ def fit_quantiles(
             for start in (rounds if len(problem.x) < _MANY else rounds[-2:])
         )
         starts = [_best(squares)]
-        if k - 1 in fits and len(problem.x) < _MANY:
-            starts.append(_best(_grown(problem, fits[k - 1])))
-        found = _best(moved(problem, start) for start in starts if start is not None)
+        smaller = fits.get(k - 1)
+        if smaller is not None and len(problem.x) < _MANY:
+            starts.append(_best(_grown(problem, smaller)))
+        passes = _STEPS if thorough and k == segments else 1
+        if smaller is not None and smaller.cost <= _NOTHING * problem.weights.sum():
+            passes = 0  # there is nothing left to gain
+        found = _best(moved(problem, start, passes) for start in starts if start is not None)
         if found is not None:
             fits[k] = found
     return fits

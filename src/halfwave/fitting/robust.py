@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from halfwave.fitting import compiled
-from halfwave.fitting.assemble import as_function
+from halfwave.fitting.assemble import as_function, resolution
 from halfwave.fitting.cells import POINTS, Cells, cells_of
 from halfwave.fitting.criteria import inflation_of, is_correlated, strongest_kink, warn_of_correlation
 from halfwave.fitting.fit_result import Certificate, FitRow, sum_of_squares
@@ -23,6 +23,7 @@ from halfwave.fitting.quantile import (
     check_loss,
     fit_quantiles,
     influence,
+    moved,
     quantile_intervals,
 )
 from halfwave.fitting.request import Wanted, no_fit
@@ -68,6 +69,9 @@ def robust_fit(data: Observations, rules: Rules, asked: Wanted) -> dict[str, Any
     told = _with_criteria(data, made, asked, len(data.x))
     if asked.automatic:
         told, chosen = _chosen(data, made, asked)
+        if asked.loss == "quantile":
+            made[chosen] = _polished(data, rules, made[chosen], asked)
+            told[chosen] = replace(made[chosen].row, criteria=told[chosen].criteria)
         table = partial(tuple, told.values())
     else:
         table = partial(_all_rows, data, rules, every, asked)
@@ -96,6 +100,12 @@ def _intervals_of(
         )
     inflation = inflation_of(rho, len(data.x)) if asked.correlation == "correct" else 1.0
     return partial(intervals_of, Problem(best.data, best.cells, best.fit, rules, inflation))
+
+
+def _polished(data: Observations, rules: Rules, fitted: _Fitted, asked: Wanted) -> _Fitted:
+    """The fit of a quantile with its kinks moved until nothing helps, which leaves the criteria as they are."""
+    better = moved(QuantileProblem.of(data, rules, asked.quantile), fitted.fit)
+    return _row_of(data, data, fitted.cells, better, asked)
 
 
 def _influence(asked: Wanted) -> Callable[[Vector], Vector]:
@@ -134,12 +144,13 @@ def _with_criteria(
     Sources: Ronchetti (1985), Statist. Probab. Lett. 3, 21-23; Koenker, Ng and Portnoy (1994), Biometrika 81.
     """
     finest = data.y - made[max(made)].row.function(data.x)
-    scale = _scale(finest)
+    rounding = resolution(data)
+    scale = max(_scale(finest), rounding)
     told = {}
     for k, fitted in made.items():
         value = fitted.row.loss_value
         if asked.loss == "quantile":
-            misfit = 2 * points * np.log(max(value, np.finfo(np.float64).tiny) / len(data.x))
+            misfit = 2 * points * np.log(max(value / len(data.x), rounding))
         else:
             residuals = data.y - fitted.row.function(data.x)
             misfit = 2 * _loss_sum(residuals, asked.loss, scale, data.weights) * points / len(data.x)
@@ -155,7 +166,7 @@ def _with_criteria(
 def _fits(data: Observations, rules: Rules, segments: list[int], asked: Wanted) -> dict[int, _Fitted]:
     """The fits with some numbers of segments; those that the rules rule out are missing."""
     if asked.loss == "quantile":
-        fits = fit_quantiles(data, rules, max(segments), asked.quantile, asked.use_numba)
+        fits = fit_quantiles(data, rules, max(segments), asked.quantile, asked.use_numba, not asked.automatic)
         cells = cells_of(data)
         return {k: _row_of(data, data, cells, fits[k], asked) for k in segments if k in fits}
     made = {}

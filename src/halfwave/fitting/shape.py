@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.heights import Spans, cost_of
-from halfwave.fitting.segment_table import Mask, Matrix
+from halfwave.fitting.segment_table import Matrix
 from halfwave.functions.double_double import Vector
 
 Monotone = Literal["increasing", "decreasing"]
@@ -19,7 +19,6 @@ Convex = bool | Literal["convex", "concave"]
 
 _SWEEPS = 10
 _WORTH = 1e-9
-_UNUSED = 1e-9  # of the largest weight of a ramp
 _SLACK = 1e-12  # of the largest slope or bend: less than this is rounding
 
 
@@ -102,14 +101,6 @@ def ramps(knots: Vector, shape: Shape) -> tuple[Matrix, Matrix]:
     # Rising and concave, or falling and convex: the same ramps, seen from the right end.
     bends = shape.convex * np.maximum(knots[None, 1:-1] - knots[:, None], 0.0)
     return one, np.hstack((shape.monotone * (knots - knots[-1])[:, None], bends))
-
-
-def ramps_used(knots: Vector, heights: Vector, shape: Shape) -> Mask:
-    """Which columns of `ramps`, free ones first, a fit with this shape is made of: those of weight 0 stay out."""
-    free, bounded = ramps(knots, shape)
-    weights = np.linalg.lstsq(np.hstack((free, bounded)), heights, rcond=None)[0][free.shape[1] :]
-    used = weights > _UNUSED * max(float(np.abs(weights).max(initial=0.0)), np.finfo(np.float64).tiny)
-    return np.append(np.ones(free.shape[1], dtype=bool), used)
 
 
 def has_shape(knots: Vector, heights: Vector, shape: Shape) -> bool:
