@@ -13,7 +13,7 @@ import pytest
 import halfwave as hw
 
 SOURCE = Path(hw.__file__).parent
-ROOMS = ("audit", "datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
+ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "units")
 
 
 def test_import_is_light() -> None:
@@ -57,6 +57,7 @@ def imports(file: Path) -> set[str]:
         ("datasets", set()),
         ("fitting", {"nn", "functions"}),
         ("audit", {"nn", "units", "functions"}),
+        ("explorer", {"functions"}),
         ("units", {"functions"}),
         ("nn", {"functions"}),
         ("rbm", {"units", "functions"}),

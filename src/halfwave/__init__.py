@@ -15,6 +15,7 @@ from halfwave.errors import HalfwaveError as HalfwaveError
 if TYPE_CHECKING:
     from halfwave import audit as audit
     from halfwave import datasets as datasets
+    from halfwave import explorer as explorer
     from halfwave import fitting as fitting
     from halfwave import functions as functions
     from halfwave import nn as nn
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from halfwave.rbm.machine import RBM as RBM
     from halfwave.rbm.storage import load as load
 
-_ROOMS = ("audit", "datasets", "fitting", "functions", "nn", "plots", "rbm", "units")
+_ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "units")
 _MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.storage", "load")}
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "audit",
     "datasets",
+    "explorer",
     "fitting",
     "functions",
     "load",

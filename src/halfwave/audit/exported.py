@@ -103,8 +103,9 @@ def _program(file: Any, path: Path) -> Any:
     except Exception as error:  # a damaged file can fail anywhere in torch
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise HalfwaveError(
-            f"{path} is no exported program that this torch can read ({type(error).__name__}: {reason}); "
-            "write it with torch.export.save"
+            f"{path} is no exported program that this torch can read; pickles and TorchScript archives are not read "
+            "under any name, for they would run code; write it with torch.export.save "
+            f"({type(error).__name__}: {reason})"
         ) from error
 
 

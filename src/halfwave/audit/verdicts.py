@@ -44,7 +44,7 @@ def verdicts_of(layers: Sequence[LayerReport]) -> tuple[Verdict, ...]:
     """All findings, the worst first."""
     rules = (_not_finite, _dead, _always_on, _no_gradient, _sparse)
     found = [verdict for layer in layers for rule in rules if (verdict := rule(layer)) is not None]
-    return tuple(sorted(found, key=lambda verdict: _ORDER.index(verdict.severity)))
+    return tuple(sorted(found, key=lambda one: (_ORDER.index(one.severity), -one.units / one.channels)))
 
 
 def _not_finite(layer: LayerReport) -> Verdict | None:
@@ -73,7 +73,11 @@ def _dead(layer: LayerReport) -> Verdict | None:
     evidence = (
         f"{units} of {layer.channels} units ({share:.0%}) did not fire on {layer.samples:,} samples (each fires on "
         f"less than {bound:.2g} of samples, at 95 % confidence)"
-        + (f", {proven} of them cannot fire on any input of the stated domain" if proven else "")
+        + (
+            f", {proven} of them cannot fire on any input (of those in `input_range`, where it is given)"
+            if proven
+            else ""
+        )
         + f"; median distance to the kink {_median(layer.distance[layer.dead])} deviations"
     )
     if layer.thresholded:
@@ -152,6 +156,8 @@ def _median(values: np.ndarray) -> str:
 
 def headline(layers: Sequence[LayerReport], verdicts: Sequence[Verdict]) -> str:
     """The state of the network in one line."""
+    if not any(layer.samples for layer in layers):
+        return "Nothing was recorded: no rectifier was given a sample."
     units = sum(layer.channels for layer in layers)
     seen = f"{max((layer.samples for layer in layers), default=0):,} samples"
     by_finding = {finding: [v for v in verdicts if v.finding == finding] for finding in _HEADLINES}

@@ -11,6 +11,7 @@ import typer
 
 from halfwave.cli.audit import audit
 from halfwave.cli.evaluate import evaluate
+from halfwave.cli.explore import explore
 from halfwave.cli.fit import fit
 from halfwave.cli.plot import plot
 from halfwave.cli.sample import sample
@@ -46,7 +47,7 @@ def _options(
     """Rectified units: plot functions, fit curves, audit networks, train restricted Boltzmann machines."""
 
 
-for _command in (train, evaluate, sample, show, fit, audit):
+for _command in (train, evaluate, sample, show, fit, audit, explore):
     app.command()(_command)
 # An expression may begin with a minus sign, which is not the beginning of an option.
 app.command(context_settings={"ignore_unknown_options": True})(plot)

@@ -58,7 +58,7 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     "audit_dead_units": (
         "Units that do no work",
         "A dead unit never fired on the data and gets no gradient; one that is always on is a straight line. The dark "
-        "part is proven for every input of the stated domain, the rest was observed.",
+        "part is proven for every input that the audit allows for, the rest was observed.",
     ),
     "audit_firing_rates": (
         "How often every unit fires",

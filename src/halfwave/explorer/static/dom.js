@@ -1,0 +1,52 @@
+/** Elements in one call, so that the rooms read like the page. */
+
+/**
+ * An element with attributes, listeners (`onclick` and the like) and children.
+ * Attributes that are null or false are left out; strings become text, never markup.
+ */
+export function element(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null));
+  return node;
+}
+
+/** A button with a label for those who cannot see its sign. */
+export function button(text, label, onclick, attributes = {}) {
+  return element("button", { type: "button", "aria-label": label, title: label, onclick, ...attributes }, text);
+}
+
+/** Set the text only where it changed: writing the same text again would lay the page out again. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Set attributes only where they changed, for the same reason. */
+export function setAttributes(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  }
+}
+
+/** Put the whole text on the clipboard; where that is not allowed, show it selected instead. */
+export async function copyText(text, fallback) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    fallback.textContent = text;
+    getSelection().selectAllChildren(fallback);
+    return false;
+  }
+}
+
+/** Hand a blob to the person as a file. */
+export function download(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
