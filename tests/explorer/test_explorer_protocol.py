@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from explorer_cases import sum_of
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import halfwave.functions as hf
@@ -122,6 +122,8 @@ json_values = st.recursive(
 )
 
 
+# the first text on a fresh machine takes a second: hypothesis builds its table of characters
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["parse", "describe"]), st.dictionaries(
     st.sampled_from(["text", "terms", "slope", "offset", "leak", "gaussian"]), json_values
 ))  # fmt: skip
