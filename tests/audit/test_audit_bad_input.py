@@ -202,3 +202,118 @@ def test_changing_channels_are_noted() -> None:
     report = hw.audit.audit(nn.ReLU(), [torch.zeros(2, 3), torch.zeros(2, 4)])
     assert report.layers[0].samples == 2
     assert "had 3 channels along dimension 1 and then 4" in report.notes[0]
+
+
+LINEAR = "layer 0, Linear(in_features=2, out_features=3, bias=True)"
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([torch.zeros(4, 5)], f"batch 0, float32 (4, 5), failed in {LINEAR}: RuntimeError: mat1 and mat2"),
+        ([X.double()], f"batch 0, float64 (4, 2), failed in {LINEAR}"),
+        ([X.double()], "the model's parameters are float32 and the batch has float64: give it float32"),
+        ([np.zeros((4, 2))], "give it float32"),
+        ([None], f"batch 0, of type NoneType, failed in {LINEAR}: TypeError"),
+        (["abc"], f"batch 0, of type str, failed in {LINEAR}: TypeError"),
+        ([3], "batch 0, of type int, failed in"),
+        ([X.to("meta")], "batch 0 is on the meta device, which has none"),
+        ([np.array(["a"])], "arrays in batches must hold numbers; got one of dtype <U1 (batch 0)"),
+        ([{"y": X}], "got 'y' (batch 0)"),
+    ],
+)
+@pytest.mark.parametrize("caller", ["audit", "sparsify", "calibrate_thresholds", "revive"])
+def test_batches_that_do_not_suit_the_model(batches: list, message: str, caller: str) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    nn.init.constant_(model[0].bias, -50.0)
+    calls = {
+        "audit": lambda: hw.audit.audit(model, batches),
+        "sparsify": lambda: hw.audit.sparsify(model, batches),
+        "calibrate_thresholds": lambda: hw.audit.calibrate_thresholds(model, batches),
+        "revive": lambda: hw.audit.revive(model, hw.audit.audit(model, [X]), batches),
+    }
+    with pytest.raises(hw.HalfwaveError) as caught:
+        calls[caller]()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if "Error: " in message:  # torch's own is chained
+        assert isinstance(caught.value.__cause__, (RuntimeError, TypeError))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(4, 5), X.to("meta"), {"y": X}, None])
+def test_the_number_of_the_batch_is_named(bad: object) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    for call in (hw.audit.audit, hw.audit.sparsify, hw.audit.calibrate_thresholds):
+        with pytest.raises(hw.HalfwaveError, match="batch 1"):
+            call(model, [X, bad])
+
+
+def test_the_layer_that_failed_is_named_by_its_path() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(4, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x)
+
+    with pytest.raises(hw.HalfwaveError, match=r"failed in layer inner\.2, Linear\(in_features=4"):
+        hw.audit.audit(Block(), [X])
+
+    class Two(nn.Module):
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            return F.relu(a + b)
+
+    with pytest.raises(hw.HalfwaveError, match="failed in the model itself: TypeError: .* argument: 'b'"):
+        hw.audit.audit(Two(), [X])
+
+
+def test_exceptions_of_users_pass_as_they_are() -> None:
+    class Stop(Exception):
+        pass
+
+    class Stops(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise Stop
+
+    with pytest.raises(Stop):
+        hw.audit.audit(Stops(), [X])
+    with pytest.raises(KeyError):
+        hw.audit.audit(RELU, [X], loss=lambda output, batch: {}["loss"])
+
+
+def test_models_without_numbers_are_refused() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).to("meta")
+    with pytest.raises(
+        hw.HalfwaveError, match="audit needs a model with numbers, got a Sequential on the meta"
+    ):
+        hw.audit.audit(model, [X])
+    with pytest.raises(hw.HalfwaveError, match="watch needs a model with numbers"):
+        hw.audit.watch(model)
+
+
+def test_a_loss_needs_a_parameter_that_learns() -> None:
+    frozen = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).requires_grad_(False)
+    with pytest.raises(
+        hw.HalfwaveError, match=r"got 2 parameters, none of which does: call model\.requires_grad_"
+    ):
+        hw.audit.audit(frozen, [X], loss=lambda output, batch: output.sum())
+    with pytest.raises(hw.HalfwaveError, match="must require a gradient; got 0 parameters"):
+        hw.audit.audit(nn.ReLU(), [X], loss=lambda output, batch: output.sum())
+
+
+def test_reentrant_checkpoints_cannot_be_followed() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.last = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            inside = checkpoint(lambda z: self.second(z).relu(), self.first(x).relu(), use_reentrant=True)
+            return self.last(inside)
+
+    with pytest.raises(hw.HalfwaveError, match="use use_reentrant=False there, or leave out `loss`"):
+        hw.audit.audit(Checkpointed(), [torch.randn(8, 4)], loss=lambda output, batch: output.sum())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from halfwave import HalfwaveError
-from halfwave.audit import Batches, ModelInput, audit, load_exported, read_arrays
+from halfwave.audit import Batches, ModelInput, audit, load_exported, read_arrays, sparsify
 from halfwave.nn import ThresholdedReLU
 
 
@@ -351,7 +351,7 @@ X = ModelInput("x", (None, 3), "float32")
 MISMATCHES: dict[str, tuple[dict[str, np.ndarray], dict[str, Any], str]] = {
     "other names": ({"a": np.zeros((2, 3)), "b": np.zeros((2, 3))}, {}, "hold 'a', 'b'.*takes x: float32"),
     "unknown name": ({"x": np.zeros((2, 3))}, {"names": ["y"]}, "hold 'x'.*got 'y'"),
-    "too many names": ({"x": np.zeros((2, 3))}, {"names": ["x", "x"]}, "takes 1 inputs"),
+    "too many names": ({"x": np.zeros((2, 3))}, {"names": ["x", "x"]}, "takes 1 input"),
     "too few axes": ({"x": np.zeros(3)}, {}, r"takes x: float32 \(samples, 3\); 'x' has shape \(samples\)"),
     "no axes": ({"x": np.zeros(())}, {}, "'x' has shape"),
     "other size": ({"x": np.zeros((2, 4))}, {}, r"\(samples, 4\), with 2 samples"),
@@ -422,3 +422,20 @@ def test_files_that_hold_no_numbers(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(HalfwaveError, match=words):
             read_arrays(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_messages_have_words_of_the_user(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid())
+    torch.export.save(torch.export.export(model, (torch.zeros(2, 4),)), tmp_path / "plain.pt2")
+    network = load_exported(tmp_path / "plain.pt2")
+    with pytest.raises(HalfwaveError, match="must call a rectifier; got none in Linear, Sequential, Sigmoid"):
+        audit(network, [torch.zeros(2, 4)])
+    with pytest.raises(
+        HalfwaveError, match="got Linear, Sequential, Sigmoid: use the model that the program was"
+    ):
+        sparsify(network, [torch.zeros(2, 4)])
+    with pytest.raises(
+        HalfwaveError, match="the model must run on every batch; batch 0, float32 .3, 4., failed"
+    ):
+        audit(network, [torch.zeros(3, 4)])

@@ -342,7 +342,7 @@ def test_subgraphs_and_computed_limits_are_noted(tmp_path: Path) -> None:
     report = audit_onnx(saved(tmp_path / "branch.onnx", nodes, constants={"zero": 0.0}), [values()])
     assert [layer.name for layer in report.layers] == ["act"]
     notes = " ".join(report.notes)
-    assert "If choice holds 1 rectifiers in a subgraph" in notes
+    assert "If choice holds 1 rectifier in a subgraph" in notes
     assert "limits of Clip limit are computed" in notes
 
 
@@ -394,3 +394,11 @@ def test_inputs_are_described_and_taken_by_name_or_place(tmp_path: Path) -> None
         audit_onnx(network, [x], statistics="light").layers[0],
         audit(nn.ReLU(), [x], statistics="light").layers[0],
     )
+
+
+def test_the_number_of_the_batch_is_named(tmp_path: Path) -> None:
+    network = load_onnx(saved(tmp_path / "relu.onnx", [node("Relu", ["x"], ["y"])]))
+    for bad in (values(features=5), values().to("meta"), [[1.0, 2.0], [3.0]], None, "a"):
+        with pytest.raises(HalfwaveError, match=r"\(batch 1\)") as caught:
+            audit_onnx(network, [values(), bad])
+        assert "\n" not in str(caught.value)

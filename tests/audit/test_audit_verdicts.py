@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -9,6 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import halfwave as hw
+from halfwave.audit.layer_report import rate_bounds
+from halfwave.audit.verdicts import ENOUGH
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,3 +90,144 @@ def test_the_table_has_a_line_a_layer() -> None:
     assert lines[0].split()[:4] == ["layer", "rectifier", "units", "dead"]
     assert [line.split()[0] for line in lines[1:]] == ["1", "3"]
     assert "nan" not in report.table()
+
+
+def constant(bias: float, activation: nn.Module, units: int = 6) -> nn.Sequential:
+    """A layer whose inputs lie round a bias."""
+    layer = nn.Linear(4, units)
+    nn.init.constant_(layer.bias, bias)
+    return nn.Sequential(layer, activation)
+
+
+def samples(number: int, features: int = 4) -> torch.Tensor:
+    return torch.randn(number, features, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("number", [1, 2, 8, 28])
+def test_few_samples_say_nothing_about_healthy_networks(number: int) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 5))
+    report = hw.audit.audit(model, [samples(number, 20)], loss=lambda output, batch: output.sum())
+    assert {verdict.finding for verdict in report.verdicts} <= {"too few samples"}
+    assert not any(verdict.severity == "problem" for verdict in report.verdicts)
+    assert "learning rate" not in str(report)
+    assert "do not vary" not in str(report)
+    if number <= 2:
+        assert report.headline.startswith("Too few samples to say: ")
+        assert report.headline.endswith("at least 29 are needed.")
+        assert "1 samples" not in str(report)
+
+
+def test_what_is_proven_needs_no_samples() -> None:
+    model = constant(-50.0, nn.ReLU())
+    report = hw.audit.audit(model, [samples(1).clamp(-1.0, 1.0)], input_range=(-1.0, 1.0))
+    assert report.headline == "Dead units: 6 of 6 never fired on 1 sample; worst in layer 1, 6 of 6."
+    (verdict,) = report.verdicts
+    assert "did not fire on 1 sample (" in verdict.evidence
+    assert "6 of them cannot fire" in verdict.evidence
+    assert "distance" not in verdict.evidence  # of one input there is no deviation
+    assert "do not vary" not in verdict.advice
+
+
+def test_enough_samples_bound_the_rate_by_a_tenth() -> None:
+    silent = np.zeros(1, dtype=np.int64)
+    assert rate_bounds(silent, ENOUGH)[1][0] <= 0.1 < rate_bounds(silent, ENOUGH - 1)[1][0]
+    model = constant(-50.0, nn.ReLU())
+    assert hw.audit.audit(model, [samples(ENOUGH)]).verdicts[0].finding == "dead"
+    assert hw.audit.audit(model, [samples(ENOUGH - 1)]).verdicts[0].finding == "too few samples"
+
+
+def test_of_one_input_no_deviation_is_reported() -> None:
+    layer = hw.audit.audit(constant(1.0, nn.ReLU()), [samples(1)]).layers[0]
+    assert np.isnan(layer.distance).all()
+    assert np.isnan(layer.predicted_rate).all()
+    light = hw.audit.audit(constant(1.0, nn.ReLU()), [samples(8)], statistics="light").layers[0]
+    assert np.isnan(light.distance).all()  # the moments are those of one sample of eight
+
+
+def test_inputs_that_vary_are_not_called_constant_because_few_were_measured() -> None:
+    # one of eight samples goes into the moments
+    x = torch.ones(64, 4)
+    x[1] = 2.0
+    report = hw.audit.audit(constant(-50.0, nn.ReLU()), [x], statistics="light")
+    assert "do not vary" not in report.verdicts[0].advice
+    report = hw.audit.audit(constant(-50.0, nn.ReLU()), [torch.ones(64, 4)], statistics="light")
+    assert "do not vary" in report.verdicts[0].advice
+
+
+@pytest.mark.parametrize(
+    ("bias", "activation", "finding", "evidence", "advice"),
+    [
+        (-30.0, nn.PReLU(), "always below", "were below the kink on all 100", "always in the leaky branch"),
+        (-30.0, nn.LeakyReLU(), "always below", "were below the kink", "always in the leaky branch"),
+        (30.0, nn.LeakyReLU(), "always on", "were above the kink", "too large and positive"),
+        (30.0, nn.ReLU(), "always on", "were above the kink", "too large and positive"),
+        (0.0, nn.Hardtanh(-9.0, 9.0), "always linear", "were between the limits", "small against the limits"),
+        (30.0, nn.Hardtanh(), "saturated", "were beyond a limit", "above the upper limit"),
+        (-30.0, nn.Hardtanh(), "saturated", "were beyond a limit", "below the lower limit"),
+        (30.0, nn.ReLU6(), "saturated", "were beyond a limit", "above the upper limit"),
+        (-30.0, nn.ReLU6(), "dead", "did not fire on 100 samples", "hw.audit.revive"),
+        (3.0, nn.ReLU6(), "always on", "were above the kink", "too large and positive"),
+        (-30.0, nn.Softshrink(), "always below", "were below the kink", "beyond one of the two thresholds"),
+        (-30.0, nn.ReLU(), "dead", "did not fire on 100 samples", "hw.audit.revive"),
+        (-30.0, nn.GELU(), "dead", "did not fire", "slope is almost zero"),
+    ],
+)
+def test_the_side_of_the_kink_decides(
+    bias: float, activation: nn.Module, finding: str, evidence: str, advice: str
+) -> None:
+    model = constant(bias, activation)
+    with torch.no_grad():
+        model[0].weight.copy_(0.3 * torch.eye(4).repeat(2, 1)[:6])
+    report = hw.audit.audit(model, [samples(100)])
+    (verdict,) = (verdict for verdict in report.verdicts if verdict.severity == "problem")
+    assert verdict.finding == finding
+    assert evidence in verdict.evidence
+    assert advice in verdict.advice
+    assert not report.headline.startswith(("Healthy", "Mostly"))
+    assert "6 of 6" in report.headline
+
+
+def test_units_on_both_sides_are_told_apart() -> None:
+    model = constant(0.0, nn.LeakyReLU())
+    with torch.no_grad():
+        model[0].bias[:2], model[0].bias[2:] = -30.0, 30.0
+    found = {v.finding: v.units for v in hw.audit.audit(model, [samples(100)]).verdicts}
+    assert found == {"always below": 2, "always on": 4}
+
+
+def test_saturation_on_both_sides() -> None:
+    x = torch.cat([samples(50) + 30.0, samples(50) - 30.0])
+    report = hw.audit.audit(nn.Hardtanh(), [x])
+    assert "beyond both limits" in report.verdicts[0].advice
+
+
+def test_relu6_goes_by_its_name() -> None:
+    report = hw.audit.audit(constant(0.0, nn.ReLU6()), [samples(40)])
+    assert report.layers[0].operation == "relu6"
+    assert " relu6 " in report.table()
+    assert hw.audit.audit(constant(0.0, nn.Hardtanh()), [samples(40)]).layers[0].operation == "hardtanh"
+
+
+def test_reports_of_many_layers_stay_short() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(*(part for _ in range(60) for part in (nn.Linear(16, 16), nn.ReLU())))
+    report = hw.audit.audit(model, [samples(64, 16)])
+    words, _, table = str(report).partition("\n\n")
+    paragraphs = words.splitlines()
+    assert len(report.verdicts) > 60
+    assert len(paragraphs) <= 8
+    assert sum(-(-len(line) // 100) for line in paragraphs) <= 30
+    for verdict in report.verdicts:
+        assert words.count(verdict.advice) <= 1
+    worst = report.verdicts[0]
+    assert paragraphs[1].startswith(f"  {worst.severity}: {worst.finding} in ")
+    assert f"Layer {worst.layer}: {worst.evidence}." in paragraphs[1]
+    assert len(table.splitlines()) == 61
+
+
+def test_numbers_and_nouns_agree() -> None:
+    report = hw.audit.audit(constant(-50.0, nn.ReLU(), units=1), [samples(100)])
+    assert report.verdicts[0].evidence.startswith("1 of 1 unit (100%) did not fire on 100 samples")
+    on = hw.audit.audit(constant(0.0, nn.ReLU(), units=1), [samples(100)]).headline
+    assert on == "Healthy: of 1 unit in 1 layer, none dead and none always on, on 100 samples."

@@ -453,3 +453,14 @@ def test_hooks_are_removed_after_an_exception() -> None:
         calibrate_thresholds(clean, data(), loss=fails)
     seen += [m for m in clean.modules() if m._forward_hooks or m._forward_pre_hooks]
     assert not seen
+
+
+def test_rows_of_the_curve_can_be_told_apart() -> None:
+    model = network(nn.ReLU())
+    result = calibrate_thresholds(
+        model, data(), loss=cross_entropy, curve=(0.9, 0.9001, 0.90004), sparsity=0.9001
+    )
+    rows = [line.split()[0] for line in result.table().split("\n\n")[1].splitlines()[1:]]
+    assert rows == ["0.000%", "90.000%", "90.004%", "90.010%"]
+    assert str(result).startswith("90.")
+    assert "zeros in 1 layer," in str(result)

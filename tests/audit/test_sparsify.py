@@ -248,6 +248,15 @@ def test_bad_input(call: Callable[[], Any], message: str) -> None:
 
 def test_hooks_are_removed_after_an_exception() -> None:
     model = network()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(HalfwaveError, match=r"batch 0, float32 \(2, 9\), failed in layer 0, Linear"):
         sparsify(model, [torch.zeros(2, 9)])
     assert not any(part._forward_pre_hooks for part in model.modules())
+
+
+def test_what_was_not_measured_has_a_dash() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    result = sparsify(model, audit(model, [torch.randn(40, 4)]))
+    assert result.layers[0].left == "nothing is known of its inputs"
+    assert "nan" not in str(result)
+    assert result.table().splitlines()[1].split()[:8] == ["0", "4", "→", "8", *"––––"]
+    assert sparsify(nn.Linear(2, 2)).__str__().startswith("0 of 1 linear layer swapped")

@@ -62,7 +62,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("model.pt2", "wide.npy"), ("takes input: float32 (samples, 4)", "(samples, 5)")),
         (("model.pt2", "bytes.npy"), ("holds uint8", "x / 255")),
         (("model.pt2", "data.npz", "--inputs", "z"), ("got 'z'", "'x', 'y'")),
-        (("model.pt2", "data.npz", "--inputs", "x,y"), ("takes 1 inputs",)),
+        (("model.pt2", "data.npz", "--inputs", "x,y"), ("takes 1 input",)),
         (("model.pt2", "one.npy", "--batch-size", "0"), ("at least 1",)),
         (("model.pt2", "one.npy", "--input-range", "1", "0"), ("low ≤ high",)),
         (("fixed.pt2", "one.npy", "--batch-size", "7"), ("exactly 32 samples", "batch size of 7")),
@@ -151,7 +151,7 @@ def test_json_goes_to_standard_output(files: Path, capsys: pytest.CaptureFixture
 def test_fixed_batches_leave_out_the_rest_and_say_so(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, text, errors = call(capsys, "audit", "fixed.pt2", "one.npy", "--output", "sub/name")
     assert status == 0
-    assert "note: 24 of 120 samples do not fill a batch of 32" in errors
+    assert "note: the last 24 samples of 120 do not fill a batch of 32 and are left out" in errors
     assert "96 samples" in text
     assert Path("sub/name.html").exists()
     assert Path("sub/name.json").exists()

@@ -103,3 +103,17 @@ def test_gated_block_is_dense_when_gates_are_open() -> None:
 def test_bad_layers(make: Callable[[], object], message: str) -> None:
     with pytest.raises(HalfwaveError, match=message):
         make()
+
+
+def test_inputs_that_do_not_fit_are_refused() -> None:
+    block = SparseGatedMLP(*gated(), nn.ReLU())
+    with pytest.raises(HalfwaveError, match="the input of SparseGatedMLP must be a tensor; got str"):
+        block("x")
+    with pytest.raises(HalfwaveError, match=r"must end in 64 features of torch.float32; got shape \(2, 5\)"):
+        block(torch.zeros(2, 5))
+    with pytest.raises(HalfwaveError, match="got shape .*, torch.float64"):
+        block(torch.zeros(2, 64).double())
+    with pytest.raises(
+        HalfwaveError, match="`activation` of SparseGatedMLP must be a torch.nn.Module; got int"
+    ):
+        SparseGatedMLP(*gated(), 3)  # pyright: ignore[reportArgumentType]

@@ -443,3 +443,13 @@ def test_exports_to_onnx_as_gemm() -> None:
 def test_bad_input(make: object, message: str) -> None:
     with pytest.raises(HalfwaveError, match=message):
         make()  # pyright: ignore[reportCallIssue]
+
+
+def test_what_is_no_tensor_is_refused() -> None:
+    part = SparseInputLinear(4, 2)
+    for bad in ("x", None, 3, [[1.0] * 4]):
+        with pytest.raises(HalfwaveError, match="the input of SparseInputLinear must be a tensor; got"):
+            part(bad)
+    with pytest.raises(HalfwaveError, match="`batches` of calibrate must be positive integers.*got 3"):
+        part.calibrate(3)  # pyright: ignore[reportArgumentType]
+    assert "call_module" in str(torch.fx.symbolic_trace(nn.Sequential(nn.ReLU(), part)).graph)

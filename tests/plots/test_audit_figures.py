@@ -296,17 +296,59 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "<i>$title</i>" in page.text
 
 
-def test_many_findings_and_units_are_folded(tmp_path: Path) -> None:
+def test_equal_findings_are_one_and_units_are_folded(tmp_path: Path) -> None:
     model = stack((6,) + (40,) * 12)
     with torch.no_grad():
         for place in range(0, 24, 2):
             model[place].bias[:20] -= 50.0
     report = audit(model, [data(50)])
     page = read(write_audit_report(report, tmp_path / "audit.html"))
-    assert len(page.named("details")) == 2
-    assert f"{len(report.verdicts) - 8} more findings" in page.text
+    groups = report.verdict_groups
+    assert len(groups) < 8 < len(report.verdicts)
+    assert sum(len(group.verdicts) for group in groups) == len(report.verdicts)
+    several = sum(len(group.verdicts) > 1 for group in groups)
+    assert len(page.named("details")) == several + 1
+    for verdict in report.verdicts:
+        assert verdict.evidence in page.text
+        assert page.text.count(verdict.advice) <= 3  # once for each severity
     units = sum(int((layer.dead | layer.always_on).sum()) for layer in report.layers)
     assert f"The worst units (60 of {units})" in page.text
+
+
+def test_a_page_of_many_layers_is_small_and_says_what_is_drawn(tmp_path: Path) -> None:
+    model = stack((6,) + (8,) * 60)
+    path = write_audit_report(audit(model, [data(50)]), tmp_path / "audit.html")
+    assert path.stat().st_size < 600_000
+    page = read(path)
+    assert "Drawn are 16 of 60 layers" in page.text
+    alternatives = [image["alt"] for image in page.named("img")]
+    assert alternatives[2].startswith("Distributions of the inputs and outputs of 16 of 60 rectifiers")
+
+
+def test_numbers_and_nouns_agree(tmp_path: Path) -> None:
+    model = stack((6, 1))
+    page = read(write_audit_report(audit(model, [data(40)]), tmp_path / "audit.html"))
+    assert "1 rectifier with 1 unit, on 40 samples in 1 batch." in page.text
+    for wrong in ("1 rectifiers", "1 units", "1 layers", "1 batches"):
+        assert wrong not in " ".join([page.text, *(image["alt"] for image in page.named("img"))])
+
+
+def test_the_table_of_layers_has_proofs_and_gradients(tmp_path: Path) -> None:
+    model = stack((6, 8, 1))
+    plain = audit(model, [data()])
+    text = read(write_audit_report(plain, tmp_path / "plain.html")).text
+    assert "proven" in text
+    assert "zero gradient" in text
+    found = audit(model, [data()], loss=lambda output, batch: output.sum())
+    share = float(found.layer("1").gradient_zero_share.mean())
+    assert f"{share:.1%}" in read(write_audit_report(found, tmp_path / "found.html")).text
+    assert f"{share:.1%}" in found.table()
+
+
+@pytest.mark.parametrize("most", [0, 2.5, True])
+def test_the_number_of_drawn_layers_is_positive(report: Report, most) -> None:
+    with pytest.raises(HalfwaveError, match="`most` of audit_distributions must be a positive integer; got"):
+        audit_distributions(report, most)
 
 
 def test_a_page_that_cannot_be_written_is_an_error_in_words(report: Report, tmp_path: Path) -> None:

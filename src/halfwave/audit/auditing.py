@@ -8,13 +8,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from halfwave.audit.batches import Inputs, arguments_of, iterate, moved
-from halfwave.audit.quiet import device_of, evaluating, uncompiled
+from halfwave.audit.batches import Inputs, iterate, moved
+from halfwave.audit.calling import arguments_for, located
+from halfwave.audit.quiet import device_of, evaluating, kinds_in, uncompiled
 from halfwave.audit.recorder import ChannelDimensions, Recorder, checked_dimensions
 from halfwave.audit.report import Report
 from halfwave.audit.reporting import in_words, layers_of, wire
 from halfwave.audit.wiring import checked_range
 from halfwave.errors import HalfwaveError
+from halfwave.words import counted
 
 __all__ = ["Statistics", "audit", "checked_statistics"]
 
@@ -46,7 +48,10 @@ def audit(
 
     Channels lie where the activation says (a parameter per channel), else where the layer before puts them
     (convolutions, batch and group normalisation: dimension 1; linear layers, layer normalisation: the last), else
-    along dimension 1 of inputs with 4 or more dimensions and the last of others. Samples lie along dimension 0.
+    along dimension 1 of inputs with 4 or more dimensions and the last of others; they are followed through views,
+    transpositions and concatenations, and a note says where they had to be guessed. Samples lie along dimension 0;
+    behind layers that take positions first (``batch_first=False``) along dimension 1, and an image or sequence without
+    a batch is one sample.
 
     Args:
         model: any module; one that is compiled is run as it was before.
@@ -66,7 +71,8 @@ def audit(
         The report.
 
     Raises:
-        HalfwaveError: if the model calls no rectifier, there is no batch, or an option or a batch makes no sense.
+        HalfwaveError: if the model calls no rectifier or does not run on a batch, there is no batch, an option makes
+            no sense, or no parameter requires the gradient of ``loss``.
 
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     >>> _ = nn.init.eye_(model[0].weight), nn.init.constant_(model[0].bias, -1.0)
@@ -76,6 +82,8 @@ def audit(
     """
     network = uncompiled(model, "audit", inside=True)
     domain = checked_range(input_range)
+    if loss is not None:
+        _check_trainable(network)
     recorder = Recorder(
         network,
         alone=True,
@@ -98,9 +106,10 @@ def _run(
     model, count = recorder.model, 0
     device = device_of(model)
     for batch in iterate(batches):
-        args, kwargs = arguments_of(batch, model, inputs, device)
+        args, kwargs = arguments_for(batch, count, model, inputs, device)
         with torch.set_grad_enabled(loss is not None), recorder:
-            output = model(*args, **kwargs)
+            with located(model, count, (args, kwargs)):
+                output = model(*args, **kwargs)
             if loss is not None:
                 _backward(model, loss(output, moved(batch, device)))
         count += 1
@@ -115,7 +124,15 @@ def _backward(model: nn.Module, value: Any) -> None:
             f"`loss` must return one number that depends on the model's parameters; got {shape}"
         )
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    torch.autograd.grad(value.sum(), parameters, allow_unused=True)
+    try:
+        torch.autograd.grad(value.sum(), parameters, allow_unused=True)
+    except RuntimeError as error:
+        if "incompatible with .grad()" not in str(error):
+            raise
+        raise HalfwaveError(
+            "`loss` cannot be followed through checkpoints with use_reentrant=True, whose gradients go into the "
+            "parameters: use use_reentrant=False there, or leave out `loss`"
+        ) from error
 
 
 def _check(recorder: Recorder, batches: int) -> None:
@@ -124,8 +141,17 @@ def _check(recorder: Recorder, batches: int) -> None:
     if not recorder.sites and recorder.empty_calls:
         raise HalfwaveError("`batches` must hold at least one sample; got only empty batches")
     if not recorder.sites:
-        kinds = sorted({type(module).__name__ for module in recorder.model.modules()})
-        raise HalfwaveError(f"the model must call a rectifier; got none in {', '.join(kinds)}")
+        raise HalfwaveError(f"the model must call a rectifier; got none in {kinds_in(recorder.model)}")
+
+
+def _check_trainable(model: nn.Module) -> None:
+    """Gradients are those on the way to parameters: where none is wanted, torch records no graph."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        number = sum(1 for _ in model.parameters())
+        raise HalfwaveError(
+            f"with `loss`, a parameter of the model must require a gradient; got {counted(number, 'parameter')}, none "
+            "of which does: call model.requires_grad_(True) before, or leave out `loss`"
+        )
 
 
 def checked_statistics(statistics: Any) -> str:

@@ -61,6 +61,8 @@ def moved(value: Any, device: torch.device | None) -> Any:
 
     def one(leaf: Any) -> Any:
         if isinstance(leaf, np.ndarray):
+            if leaf.dtype.kind not in "biufc":
+                raise HalfwaveError(f"arrays in batches must hold numbers; got one of dtype {leaf.dtype}")
             leaf = torch.as_tensor(leaf)
         return leaf.to(device) if isinstance(leaf, Tensor) and device is not None else leaf
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from halfwave.audit.swapping import text_table
+from halfwave.words import counted
 
 __all__ = ["CalibratedThresholds", "CurvePoint"]
 
@@ -66,13 +67,14 @@ class CalibratedThresholds:
             ]
             for name, threshold in self.thresholds.items()
         ]
+        asked = _told_apart([point.asked for point in self.curve])
         tried = [
             [
-                _percent(point.asked) + (" (chosen)" if point is self.point else ""),
+                share + (" (chosen)" if point is self.point else ""),
                 _percent(point.sparsity),
                 *map(_number, (point.loss, point.loss_increase, point.metric)),
             ]
-            for point in self.curve
+            for share, point in zip(asked, self.curve, strict=True)
         ]
         return "\n\n".join(
             (
@@ -82,7 +84,7 @@ class CalibratedThresholds:
         )
 
     def __str__(self) -> str:
-        first = f"{_percent(self.point.sparsity)} zeros in {len(self.thresholds)} layers"
+        first = f"{_percent(self.point.sparsity)} zeros in {counted(len(self.thresholds), 'layer')}"
         if not math.isnan(self.point.loss):
             first += f", loss {self.point.loss:.4g} ({self.point.loss_increase:+.2g})"
         left = [f"Left alone: {name}: {why}." for name, why in self.left.items()]
@@ -91,6 +93,16 @@ class CalibratedThresholds:
 
 def _percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{share:.1%}"
+
+
+def _told_apart(shares: list[float]) -> list[str]:
+    """The shares with as many digits as it takes to tell them apart, which bisection may bring close."""
+    texts: list[str] = []
+    for digits in range(1, 7):
+        texts = [f"{share:.{digits}%}" for share in shares]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from halfwave.audit.histograms import ChannelHistograms
-from halfwave.audit.moments import Floats, Integers
+from halfwave.audit.moments import Floats, Integers, Moments
 from halfwave.audit.rectifier import Kind
 from halfwave.audit.site import NonFinite, Site, SiteKey
 from halfwave.audit.wiring import Neighbour, Proof, Wiring
@@ -63,9 +63,11 @@ class LayerReport:
     sample_rate_high: Floats = field(repr=False)
     """Upper 95 % confidence bound; for a unit silent in all n samples, ``1 − 0.05^(1/n) ≈ 3/n``."""
     predicted_rate: Floats = field(repr=False)
-    """Firing rate of Gaussian inputs with the observed mean and deviation, ``Φ((mean − kink)/std)`` for one kink."""
+    """Firing rate of Gaussian inputs with the observed mean and deviation, ``Φ((mean − kink)/std)`` for one kink; NaN
+    where there was but one input."""
     distance: Floats = field(repr=False)
-    """Mean input less the nearest kink, in standard deviations of the input; ±inf for an input that never varies."""
+    """Mean input less the nearest kink, in standard deviations of the input; ±inf for an input that never varies, NaN
+    where there was but one."""
 
     dead: Flags = field(repr=False)
     """Whether the unit never fired, so that no gradient passed; for soft ones, whether its slope stayed below 0.001."""
@@ -182,51 +184,20 @@ def rate_bounds(hits: Integers, samples: int, level: float = 0.95) -> tuple[Floa
 
 def layer_report(name: str, key: SiteKey, site: Site, wiring: Wiring | None) -> LayerReport:
     """The statistics of a site as they stand."""
-    count = site.finite
-    low, high = rate_bounds(site.fired_samples, site.samples)
-    lower, upper = site.kinks[0], site.kinks[1] if len(site.kinks) > 1 else None
-    std = np.sqrt(site.before.variance)
-    zeros = count - (site.fired if site.rectifier.zero_when_silent else site.nonzero)
-    proof = None if wiring is None else wiring.proof(site.dimension, site.channels)
     dead, always_on = _regime(site)
     histogram_before, histogram_after = site.histograms
     return LayerReport(
         name=name,
         key=key,
-        operation=site.rectifier.operation,
-        kind=site.rectifier.kind,
-        thresholded=site.rectifier.thresholded,
-        channels=site.channels,
-        channel_dimension=site.dimension,
-        samples=site.samples,
-        elements=site.elements,
-        lower=lower,
-        upper=upper,
-        firing_rate=_share(site.fired, count),
-        rate_below=_share(site.below, count),
-        rate_above=_share(site.above, count),
-        sample_rate=_share(site.fired_samples, np.full(site.channels, site.samples)),
-        sample_rate_low=low,
-        sample_rate_high=high,
-        predicted_rate=_predicted(site, lower, upper, std),
-        distance=_distance(site.before.mean, lower, upper, std),
+        **_identity(site),
+        **_rates(site),
         dead=dead,
         always_on=always_on,
-        **_proven(proof, site.channels),
-        mean_before=site.before.mean,
-        std_before=std,
-        min_before=site.before.low,
-        max_before=site.before.high,
-        mean_after=site.after.mean,
-        std_after=np.sqrt(site.after.variance),
-        min_after=site.after.low,
-        max_after=site.after.high,
+        **_proven(None if wiring is None else wiring.proof(site.dimension, site.channels), site.channels),
+        **_moments("before", site.before),
+        **_moments("after", site.after),
         histogram_before=histogram_before,
         histogram_after=histogram_after,
-        zero_share=_share(zeros, count),
-        gradient_zero_share=_share(
-            site.gradients - site.gradients_nonzero, np.full(site.channels, site.gradients)
-        ),
         nan_count=site.nan.copy(),
         infinite_count=site.infinite.copy(),
         first_non_finite=site.first,
@@ -234,6 +205,54 @@ def layer_report(name: str, key: SiteKey, site: Site, wiring: Wiring | None) -> 
         after=() if wiring is None else wiring.after,
         after_is_complete=wiring is not None and wiring.after_is_complete,
     )
+
+
+def _identity(site: Site) -> dict[str, Any]:
+    """What the rectifier is, and how much it was given."""
+    rectifier = site.rectifier
+    # nn.ReLU6 calls hardtanh; so does whoever writes hardtanh(x, 0, 6), and means the same
+    six = rectifier.operation == "hardtanh" and rectifier.kinks == (0.0, 6.0)
+    return {
+        "operation": "relu6" if six else rectifier.operation,
+        "kind": rectifier.kind,
+        "thresholded": rectifier.thresholded,
+        "channels": site.channels,
+        "channel_dimension": site.dimension,
+        "samples": site.samples,
+        "elements": site.elements,
+        "lower": site.kinks[0],
+        "upper": site.kinks[1] if len(site.kinks) > 1 else None,
+    }
+
+
+def _rates(site: Site) -> dict[str, Any]:
+    """Observed shares, their bounds, and what the moments predict."""
+    count, samples = site.finite, np.full(site.channels, site.samples)
+    low, high = rate_bounds(site.fired_samples, site.samples)
+    zeros = count - (site.fired if site.rectifier.zero_when_silent else site.nonzero)
+    gradients = np.full(site.channels, site.gradients)
+    predicted, distance = _fitted(site)
+    return {
+        "firing_rate": _share(site.fired, count),
+        "rate_below": _share(site.below, count),
+        "rate_above": _share(site.above, count),
+        "sample_rate": _share(site.fired_samples, samples),
+        "sample_rate_low": low,
+        "sample_rate_high": high,
+        "predicted_rate": predicted,
+        "distance": distance,
+        "zero_share": _share(zeros, count),
+        "gradient_zero_share": _share(site.gradients - site.gradients_nonzero, gradients),
+    }
+
+
+def _moments(side: str, moments: Moments) -> dict[str, Any]:
+    return {
+        f"mean_{side}": moments.mean,
+        f"std_{side}": np.sqrt(moments.variance),
+        f"min_{side}": moments.low,
+        f"max_{side}": moments.high,
+    }
 
 
 def _share(part: Any, whole: Any) -> Floats:
@@ -256,14 +275,23 @@ def _regime(site: Site) -> tuple[Flags, Flags]:
     return silent, seen & ((site.fired == count) if kind != "two-sided" else one_side)
 
 
-def _predicted(site: Site, lower: Floats, upper: Floats | None, std: Floats) -> Floats:
-    """Firing rate if the input were Gaussian."""
-    above_lower = _tail(site.before.mean - lower, std)
+def _fitted(site: Site) -> tuple[Floats, Floats]:
+    """Firing rate if the input were Gaussian, and the distance to the kink; of one input there is no deviation."""
+    lower, upper = site.kinks[0], site.kinks[1] if len(site.kinks) > 1 else None
+    mean, std = site.before.mean, np.sqrt(site.before.variance)
+    several = site.before.count > 1
+    return (
+        np.where(several, _predicted(site.rectifier.kind, mean, lower, upper, std), np.nan),
+        np.where(several, _distance(mean, lower, upper, std), np.nan),
+    )
+
+
+def _predicted(kind: Kind, mean: Floats, lower: Floats, upper: Floats | None, std: Floats) -> Floats:
+    above_lower = _tail(mean - lower, std)
     if upper is None:
         return above_lower
-    above_upper = _tail(site.before.mean - upper, std)
-    between = above_lower - above_upper
-    return between if site.rectifier.kind == "clipped" else 1.0 - between
+    between = above_lower - _tail(mean - upper, std)
+    return between if kind == "clipped" else 1.0 - between
 
 
 def _tail(difference: Floats, std: Floats) -> Floats:

@@ -36,31 +36,41 @@ class Laid:
         return self.values.shape[self.channel_dimension]
 
 
-def fallback_dimension(dimensions: int) -> int:
+def fallback_dimension(dimensions: int, samples: int | None = 0) -> int:
     """Where channels lie if nothing is known of the layer before: 1 for images and volumes, else the last one.
+
+    A dimension of samples is not taken.
 
     >>> [fallback_dimension(n) for n in (1, 2, 3, 4, 5)]
     [0, 1, 2, 1, 1]
     """
-    return 1 if dimensions >= 4 else dimensions - 1
+    place = 1 if dimensions >= 4 else dimensions - 1
+    if dimensions > 1 and place == samples:
+        return 0 if place == dimensions - 1 else dimensions - 1
+    return place
 
 
-def normal_dimension(name: str, dimension: int, x: Tensor) -> int:
+def normal_dimension(name: str, dimension: int, x: Tensor, samples: int | None) -> int:
     """A dimension counted from the front, or `HalfwaveError` if the input has none such or it is the samples'."""
     if not -x.ndim <= dimension < x.ndim:
         raise HalfwaveError(
             f"channel dimension of {name} must lie inside its input of shape {tuple(x.shape)}; got {dimension}"
         )
     place = dimension % x.ndim
-    if place == 0 and x.ndim > 1:
+    if place == samples == 0 and x.ndim > 1:
         raise HalfwaveError(
             f"channel dimension of {name} must not be 0, along which samples lie; got {dimension}"
         )
     return place
 
 
-def lay(x: Tensor, dimension: int) -> Laid:
-    """An activation laid out by samples (dimension 0), channels and places; a view wherever strides allow it.
+def lay(x: Tensor, dimension: int, samples: int | None = 0) -> Laid:
+    """An activation laid out by samples, channels and places; a view wherever strides allow it.
+
+    Args:
+        x: the activation.
+        dimension: where its channels lie.
+        samples: where its samples lie; None for one sample without a dimension for them.
 
     >>> import torch
     >>> laid = lay(torch.zeros(8, 3, 5, 5), 1)
@@ -69,13 +79,22 @@ def lay(x: Tensor, dimension: int) -> Laid:
     """
     if x.ndim == 1:  # one sample without a batch dimension
         return Laid(x.reshape(1, 1, -1), 2)
+    if samples != 0:
+        x, dimension = _samples_first(x, dimension, samples)
     last = x.movedim(dimension, -1)
     if last.is_contiguous() or dimension == x.ndim - 1:
         return Laid(last.reshape(len(x), -1, x.shape[dimension]), 2)
     return Laid(x.movedim(dimension, 1).reshape(len(x), x.shape[dimension], -1), 1)
 
 
-def lay_like(value: Any, x: Tensor, dimension: int, channel_dimension: int) -> Any:
+def _samples_first(x: Tensor, dimension: int, samples: int | None) -> tuple[Tensor, int]:
+    """The same activation with its samples along dimension 0, and where its channels then are."""
+    if samples is None:
+        return x.unsqueeze(0), dimension + 1
+    return x.movedim(samples, 0), dimension + (dimension < samples)
+
+
+def lay_like(value: Any, x: Tensor, dimension: int, channel_dimension: int, samples: int | None = 0) -> Any:
     """A parameter that broadcasts to ``x``, laid out as `lay` laid ``x``; a number is returned as it is.
 
     The result has one sample unless the parameter differs between samples.
@@ -84,6 +103,10 @@ def lay_like(value: Any, x: Tensor, dimension: int, channel_dimension: int) -> A
         return float(value)
     if x.ndim == 1:
         return value.detach().expand(x.shape).reshape(1, 1, -1)
+    if samples != 0:
+        value = value[(None,) * (x.ndim - value.ndim)]
+        value, x = _samples_first(value, dimension, samples)[0], _samples_first(x, dimension, samples)[0]
+        dimension = dimension + 1 if samples is None else dimension + (dimension < samples)
     samples = len(x) if value.ndim == x.ndim and len(value) > 1 else 1
     whole = value.detach().expand(samples, *x.shape[1:])
     if channel_dimension == 2:

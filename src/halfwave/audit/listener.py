@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from halfwave.audit.modules import WHOLE, is_activation, rectifier_of_module
 from halfwave.audit.operations import OPERATIONS, rectifier_of_call
+from halfwave.audit.origins import Origins
 from halfwave.audit.rectifier import Rectifier
 from halfwave.audit.site import SiteKey
 
@@ -51,11 +52,23 @@ class Listener(TorchFunctionMode):
         super().__init__()
         self.model = model
         self.alone = alone
-        self.paths = {module: path for path, module in model.named_modules()}
+        scripted = torch.jit.ScriptModule
+        self.paths = {
+            module: path for path, module in model.named_modules() if not isinstance(module, scripted)
+        }
         self.running: list[nn.Module] = []
+        self.heard = self.completed = False
+        """Whether the pass is listened to, and whether the last one came to its end."""
+        self.follows = True
+        """Whether more than rectifiers is of interest in this pass: functions are followed and modules entered."""
         self._handles: list[Any] = []
         self._calls: Counter[tuple[str, str]] = Counter()
         self._whole: tuple[nn.Module, Any] | None = None
+        self._origins = Origins()
+        self._traced: set[nn.Module] = set()
+        self._tracing = False
+        self._limited = False
+        """Whether a function was met that rectifies if one of the tensors it is given is a constant."""
 
     # what the subclasses answer
 
@@ -76,6 +89,9 @@ class Listener(TorchFunctionMode):
 
     def follow(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Any other function has returned."""
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A module is about to run."""
 
     # hooks
 
@@ -120,15 +136,24 @@ class Listener(TorchFunctionMode):
             self._whole = None
             with torch._C.DisableTorchFunction():
                 self.heard = self.begin_pass(module, args, kwargs)
+                # what is constant costs time to find out, and few models ask
+                self._tracing = self.heard and (self._limited or module not in self._traced)
+                if self._tracing:
+                    self._origins.computed((args, kwargs))
         self.running.append(module)
-        if self.heard and self._whole is None and type(module) in WHOLE:
-            self._begin_whole(module, args[0] if args else kwargs.get("x"))
+        if self.heard and self._whole is None:
+            if self.follows:
+                self.enter(module, args, kwargs)
+            if type(module) in WHOLE:
+                self._begin_whole(module, args[0] if args else kwargs.get("x"))
 
     def _begin_whole(self, module: nn.Module, x: Any) -> None:
         with torch._C.DisableTorchFunction():
             found = rectifier_of_module(module, x)
             if found is not None:
-                if found[0] is not x:  # what the activation makes of its input before it rectifies
+                if (
+                    self.follows and found[0] is not x
+                ):  # what the activation makes of its input before it rectifies
                     self.follow(None, (x,), {}, found[0])
                 key = self._key(found[1].operation, module)
                 self._whole = (module, self.begin(key, found[1], found[0], module.forward))
@@ -140,8 +165,15 @@ class Listener(TorchFunctionMode):
             token, self._whole = self._whole[1], None
             with torch._C.DisableTorchFunction():
                 self.end(token, result)
+                if self._tracing:
+                    self._origins.computed(result)
         self.running.pop()
         if not self.running:
+            self.completed = result is not None  # None after an exception
+            if self._tracing:
+                self._origins.clear()
+                if self.completed:
+                    self._traced.add(module)
             self.end_pass()
 
     # functions
@@ -154,18 +186,24 @@ class Listener(TorchFunctionMode):
             return func(*args, **kwargs)
         operation = OPERATIONS.get(func)
         with torch._C.DisableTorchFunction():
-            found = None if operation is None else rectifier_of_call(operation, args, kwargs)
+            found = None if operation is None else rectifier_of_call(operation, args, kwargs, self._constant)
             if found is not None:
                 x, rectifier = found
                 key = self._key(rectifier.operation, self.running[-1])
                 token = self.begin(key, rectifier, x, _Again(func, x, args, kwargs))
         result = func(*args, **kwargs)
         with torch._C.DisableTorchFunction():
-            if found is None:
-                self.follow(func, args, kwargs, result)
-            else:
+            if found is not None:
                 self.end(token, result)  # pyright: ignore[reportPossiblyUnboundVariable]
+            elif self.follows:
+                self.follow(func, args, kwargs, result)
+            if self._tracing:
+                self._origins.follow(func, args, kwargs, result)
         return result
+
+    def _constant(self, x: Tensor) -> bool:
+        self._limited = True
+        return self._tracing and self._origins.constant(x)
 
     def _key(self, operation: str, module: nn.Module) -> SiteKey:
         path = self.paths.get(module, "")

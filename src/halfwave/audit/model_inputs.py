@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
+from halfwave.words import counted
 
 __all__ = ["Batches", "ModelInput", "read_arrays"]
 
@@ -142,7 +143,7 @@ def _matched(
     wanted = "; ".join(map(str, inputs))
     if names is not None and len(names) != len(inputs):
         raise HalfwaveError(
-            f"the model takes {len(inputs)} inputs ({wanted}); got the names {', '.join(names)}"
+            f"the model takes {counted(len(inputs), 'input')} ({wanted}); got the names {', '.join(names)}"
         )
     if names is None:
         own = [entry.name for entry in inputs]
@@ -162,8 +163,8 @@ def _check_shape(entry: ModelInput, name: str, array: np.ndarray) -> None:
     if array.ndim != len(entry.shape) or any(want is not None and want != got for want, got in sizes):
         shape = ("samples", *(str(size) for size in array.shape[1:]))
         raise HalfwaveError(
-            f"the model takes {entry}; {name!r} has shape ({', '.join(shape)}), with {len(array) if array.ndim else 0} "
-            "samples"
+            f"the model takes {entry}; {name!r} has shape ({', '.join(shape)}), with "
+            f"{counted(len(array) if array.ndim else 0, 'sample')}"
         )
 
 
@@ -206,10 +207,10 @@ def _size(inputs: Sequence[ModelInput], samples: int, asked: int | None) -> int:
             f"samples must lie along dimension 0 of all inputs; they have {sorted(fixed)} there"
         )
     if asked not in (None, size) or samples < size:
-        got = f"{samples} samples" if samples < size else f"a batch size of {asked}"
+        got = counted(samples, "sample") if samples < size else f"a batch size of {asked}"
         raise HalfwaveError(
-            f"the model takes batches of exactly {size} samples (it was exported so); got {got}: export it with a "
-            "dynamic batch dimension, or give what it takes"
+            f"the model takes batches of exactly {counted(size, 'sample')} (it was exported so); got {got}: export "
+            "it with a dynamic batch dimension, or give what it takes"
         )
     return size
 

@@ -19,6 +19,7 @@ from halfwave.audit.onnx_nodes import Graph, RectifierNode
 from halfwave.audit.report import Report
 from halfwave.audit.site import Site, SiteKey
 from halfwave.errors import HalfwaveError
+from halfwave.words import counted
 
 __all__ = ["OnnxNetwork", "audit_onnx", "load_onnx"]
 
@@ -60,8 +61,8 @@ class OnnxNetwork:
         try:
             found = self._session.run(wanted, feed)
         except Exception as error:  # the runtime has many errors, all with one sentence that matters
-            reason = str(error).split(" : ")[-1].strip().split("\n")[0]
-            raise HalfwaveError(f"the model does not run on these data: {reason}") from None
+            reason = " ".join(str(error).split(" : ")[-1].split("Please fix")[0].split()).rstrip(".")
+            raise HalfwaveError(f"the model does not run on these data: {reason}") from error
         # where nothing is wanted, the runtime gives the model's own outputs
         return {**feed, **dict(zip(wanted, found, strict=False))}
 
@@ -155,14 +156,19 @@ def _feed(batch: Any, names: list[str]) -> dict[str, np.ndarray]:
         chosen = list(batch)[: len(names)] if isinstance(batch, (tuple, list)) else [batch]
         if len(chosen) != len(names):
             raise HalfwaveError(
-                f"a batch must hold the model's inputs {', '.join(names)}; got {len(chosen)} arrays"
+                f"a batch must hold the model's inputs {', '.join(names)}; got {counted(len(chosen), 'array')}"
             )
     return {name: _array(value) for name, value in zip(names, chosen, strict=True)}
 
 
 def _array(value: Any) -> np.ndarray:
     """An array that may be written to, as torch asks of those it shares."""
-    array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    if isinstance(value, Tensor) and value.is_meta:
+        raise HalfwaveError("batches must hold numbers; got a tensor on the meta device, which has none")
+    try:
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise HalfwaveError(f"batches must hold arrays of numbers; got a {type(value).__name__}") from error
     return np.require(array, requirements="W")
 
 
@@ -199,7 +205,10 @@ def audit_onnx(
     notes = dict.fromkeys((_NOT_PROVEN, *network.notes))
     count = 0
     for batch in iterate(batches):
-        values = network.values(batch)
+        try:
+            values = network.values(batch)
+        except HalfwaveError as error:
+            raise HalfwaveError(f"{error} (batch {count})") from error
         for node in network.rectifiers:
             _record(sites, notes, node, values, full, count)
         count += 1

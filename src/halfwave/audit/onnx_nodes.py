@@ -13,6 +13,7 @@ import torch
 
 from halfwave.audit.operations import rectifier_of_call
 from halfwave.audit.rectifier import Rectifier
+from halfwave.words import counted
 
 __all__ = ["Graph", "RectifierNode"]
 
@@ -155,8 +156,8 @@ class Graph:
         hidden = sum(kind in _MAKERS for kind in inside)
         if hidden:
             self.notes.append(
-                f"{node.op_type} {node.name or node.output[0]} holds {hidden} rectifiers in a subgraph, which were not "
-                "looked at"
+                f"{node.op_type} {node.name or node.output[0]} holds {counted(hidden, 'rectifier')} in a subgraph, "
+                "not looked at"
             )
 
     def _channels(self, name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -25,7 +26,9 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "hardtanh": {"min_val": -1.0, "max_val": 1.0},
     "clamp": {"min": None, "max": None},
     "clamp_min": {"min": ...},
+    "clamp_max": {"max": ...},
     "maximum": {"other": ...},
+    "minimum": {"other": ...},
     "softshrink": {"lambd": 0.5},
     "hardshrink": {"lambd": 0.5},
     "gelu": {},
@@ -39,7 +42,14 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 # names that differ from the operation's: clip is clamp, the two-argument max is maximum
-_ALIASES = {"clip": "clamp", "max": "maximum", "fmax": "maximum", "_threshold": "threshold"}
+_ALIASES = {
+    "clip": "clamp",
+    "_threshold": "threshold",
+    "max": "maximum",
+    "fmax": "maximum",
+    "min": "minimum",
+    "fmin": "minimum",
+}
 
 _Keep = tuple[float, float, float | None]
 _SOFT: dict[str, _Keep] = {
@@ -102,13 +112,27 @@ def bound_arguments(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any
     )
 
 
+def _without_history(x: Tensor) -> bool:
+    return x.grad_fn is None and not x.requires_grad
+
+
 def rectifier_of_call(
-    operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    operation: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    constant: Callable[[Tensor], bool] = _without_history,
 ) -> tuple[Tensor, Rectifier] | None:
     """The input of a call and the rectifier it is, or None where it is none.
 
-    A clamp counts if its lower limit is 0, and a maximum if one side is 0: other limits guard logarithms and
-    divisions. Inputs that are not floating-point or have no dimension do not count.
+    A clamp counts if one of its limits is 0, and a maximum or minimum if one side is: other limits guard logarithms
+    and divisions. What cuts off the values above 0 fires below it, as a two-sided unit whose upper side is out of
+    reach. Inputs that are not floating-point or have no dimension do not count.
+
+    Args:
+        operation: its name, see `OPERATIONS`.
+        args, kwargs: the call.
+        constant: whether a tensor is one that does not depend on the model's inputs or parameters. Others are no
+            limits, though they may be zero in one batch.
 
     >>> _, found = rectifier_of_call("clamp", (torch.zeros(3),), {"min": 0, "max": 6})
     >>> found.kind, found.kinks
@@ -117,12 +141,15 @@ def rectifier_of_call(
     True
     """
     x = args[0] if args else kwargs.get("input", kwargs.get("self"))
-    if operation == "maximum":
-        return _maximum(args, kwargs)
+    if operation in ("maximum", "minimum"):
+        return _extreme(operation, args, kwargs, constant)
     if not isinstance(x, Tensor) or not _counts(x):
         return None
     # The input may have been given by name, and the others behind it by place.
-    found = _MAKERS[operation](operation, **bound_arguments(operation, (x, *args[1:]), kwargs))
+    bound = bound_arguments(operation, (x, *args[1:]), kwargs)
+    if operation in _CLAMPS and not _limits(bound, x, constant):
+        return None
+    found = _MAKERS[operation](operation, **bound)
     return None if found is None else (x, found)
 
 
@@ -130,15 +157,30 @@ def _counts(x: Tensor) -> bool:
     return x.is_floating_point() and x.ndim > 0
 
 
-def _maximum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Rectifier] | None:
+_CLAMPS = ("clamp", "clamp_min", "clamp_max")
+
+
+def _limits(bound: dict[str, Any], x: Tensor, constant: Callable[[Tensor], bool]) -> bool:
+    """Whether the limits of a clamp can be kinks: numbers, or constants that broadcast to the input."""
+    tensors = [value for value in bound.values() if isinstance(value, Tensor)]
+    return all(limit.ndim <= x.ndim and constant(limit) for limit in tensors)
+
+
+def _extreme(
+    operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], constant: Callable[[Tensor], bool]
+) -> tuple[Tensor, Rectifier] | None:
     sides = [*args, *(kwargs[name] for name in ("input", "other") if name in kwargs)]
     if len(sides) != 2 or not all(isinstance(side, Tensor) for side in sides):
-        return None  # the largest element along a dimension
+        return None  # the largest or smallest element along a dimension
     for x, other in (sides, sides[::-1]):
-        # an activation is not zero throughout, a constant is; a parameter may move away from it
-        if _counts(x) and x.ndim >= other.ndim and not other.requires_grad and not bool(other.any()):
-            return x, Rectifier("maximum", "rectifier", zero_when_silent=True)
+        # an activation is not a limit, though it may be zero throughout; a parameter may move away from it
+        if _counts(x) and x.ndim >= other.ndim and constant(other) and _is_zero(other):
+            return x, _relu(operation) if operation == "maximum" else _upper(operation)
     return None
+
+
+def _is_zero(limit: Any) -> bool:
+    return not bool(limit.any()) if isinstance(limit, Tensor) else limit is not None and float(limit) == 0
 
 
 def _relu(operation: str) -> Rectifier:
@@ -152,12 +194,20 @@ def _leaky(operation: str, negative_slope: Any) -> Rectifier:
     return Rectifier(operation, "leaky", increasing=rises)
 
 
-def _clamp(operation: str, min: Any, max: Any = None) -> Rectifier | None:
-    if isinstance(min, Tensor) or min is None or float(min) != 0:
-        return None
+def _upper(operation: str) -> Rectifier:
+    """``min(0, x)``, which answers below 0 only."""
+    return Rectifier(operation, "two-sided", 0.0, math.inf, zero_when_silent=True)
+
+
+def _clamp(operation: str, min: Any = None, max: Any = None) -> Rectifier | None:
     if max is None:
-        return _relu(operation)
-    return None if isinstance(max, Tensor) else Rectifier(operation, "clipped", 0.0, float(max))
+        return _relu(operation) if _is_zero(min) else None
+    if min is None:
+        return _upper(operation) if _is_zero(max) else None
+    if not _is_zero(min) and not _is_zero(max):
+        return None
+    low, high = (end if isinstance(end, Tensor) else float(end) for end in (min, max))
+    return Rectifier(operation, "clipped", low, high)
 
 
 def _threshold(operation: str, threshold: Any, value: Any) -> Rectifier:
@@ -195,6 +245,7 @@ _MAKERS: dict[str, Callable[..., Rectifier | None]] = {
     "hardtanh": lambda name, min_val, max_val: Rectifier(name, "clipped", float(min_val), float(max_val)),
     "clamp": _clamp,
     "clamp_min": _clamp,
+    "clamp_max": _clamp,
     "softshrink": lambda name, lambd: _shrink(name, float(lambd)),
     "hardshrink": lambda name, lambd: _shrink(name, float(lambd)),
     **dict.fromkeys(_SOFT, _soft),

@@ -11,7 +11,7 @@ from torch import nn
 
 from halfwave.errors import HalfwaveError
 
-__all__ = ["device_of", "evaluating", "uncompiled"]
+__all__ = ["device_of", "evaluating", "is_exported", "kinds_in", "uncompiled"]
 
 
 def device_of(model: nn.Module) -> torch.device | None:
@@ -19,6 +19,32 @@ def device_of(model: nn.Module) -> torch.device | None:
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return None
+
+
+def kinds_in(model: nn.Module) -> str:
+    """The kinds of modules that a model is made of, for messages; an exported program names those it came from.
+
+    >>> kinds_in(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
+    'Linear, Sequential'
+    """
+    kinds = set()
+    for module in model.modules():
+        if _original(module):
+            kinds.add(_original(module).split(".")[-1])
+        elif not type(module).__module__.startswith(("torch.export", "torch.fx", "halfwave.audit")):
+            kinds.add(type(module).__name__)
+    return ", ".join(sorted(kinds)) or "an exported program"
+
+
+def is_exported(model: nn.Module) -> bool:
+    """Whether a model was made from an exported program, whose modules stand in for those of the user."""
+    return any(map(_original, model.modules()))
+
+
+def _original(module: nn.Module) -> str:
+    """The type of module that one of torch.export's stands in for, or nothing."""
+    original = getattr(module, "_ty", None)
+    return original if isinstance(original, str) else ""
 
 
 @contextmanager
@@ -64,6 +90,12 @@ def uncompiled(model: Any, caller: str, inside: bool) -> nn.Module:
     if isinstance(model, torch.jit.ScriptModule):
         raise HalfwaveError(
             f"{caller} cannot look inside TorchScript, got a {type(model).__name__}: use the model that it was made of"
+        )
+    tensors = [*model.parameters(), *model.buffers()]
+    if tensors and all(tensor.is_meta for tensor in tensors):
+        raise HalfwaveError(
+            f"{caller} needs a model with numbers, got a {type(model).__name__} on the meta device, which has none: "
+            "load its weights first"
         )
     compiled = any(getattr(module, "_compiled_call_impl", None) is not None for module in model.modules())
     original = getattr(model, "_orig_mod", None)

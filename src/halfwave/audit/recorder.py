@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor  # pyright: ignore[reportMissingImports]
-from torch.utils._pytree import tree_flatten, tree_map
 
-from halfwave.audit.axes import ChannelTrail
+from halfwave.audit.axes import Axes
+from halfwave.audit.dimensions import (
+    ChannelDimensions,
+    checked_dimensions,
+    own_dimension,
+    told_dimension,
+)
+from halfwave.audit.examples import Arguments, length_of, one_sample, transformed
+from halfwave.audit.following import Following
 from halfwave.audit.layout import fallback_dimension, normal_dimension
 from halfwave.audit.listener import Listener
-from halfwave.audit.modules import WHOLE
+from halfwave.audit.notes import Notes
+from halfwave.audit.operations import torch_name
 from halfwave.audit.rectifier import Rectifier
+from halfwave.audit.sequences import positions_first, sequences_of
 from halfwave.audit.site import Site, SiteKey
-from halfwave.errors import HalfwaveError
-from halfwave.nn import Activation
 
-__all__ = ["Arguments", "ChannelDimensions", "Recorder", "checked_dimensions", "repeated"]
+__all__ = ["ChannelDimensions", "Recorder", "checked_dimensions"]
 
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-ChannelDimensions = int | Mapping[str, int] | None
+_FUSED = ("rnn_relu", "rnn_relu_cell")
+"""Functions that rectify inside a kernel."""
 
 
 class Recorder(Listener):
@@ -57,7 +64,6 @@ class Recorder(Listener):
         self.channel_dimensions = channel_dimensions
         self.after_pass = after_pass
         self.sites: dict[SiteKey, Site] = {}
-        self.notes: dict[str, None] = {}
         self.passes = 0
         """Passes recorded."""
         self.examples: dict[nn.Module, tuple[Arguments, int]] = {}
@@ -65,10 +71,19 @@ class Recorder(Listener):
         self.empty_calls = 0
         """Calls of rectifiers without any input."""
         self._seen = 0
-        self._trail = ChannelTrail()
-        self._learnt: set[nn.Module] = set()
-        self._dimensions: dict[tuple[SiteKey, int], int] = {}
+        self._notes = Notes(self._named)
+        self._following = Following()
+        self._axes: dict[tuple[SiteKey, int], tuple[int, int | None]] = {}
+        """Where the channels and samples of a rectifier's input of some rank lie."""
+        self._left_out: Counter[tuple[SiteKey, int, int]] = Counter()
         self._hooks: list[Any] = []
+        self._backward = False
+        """Whether gradients were recorded in the pass when it began."""
+        self._asked: set[SiteKey] = set()
+        """Rectifiers whose gradients were asked for."""
+        # one position of a sequence would not stand for the others
+        self._cut = not any(positions_first(module) for module in self.paths)
+        self._note_scripted()
 
     # passes
 
@@ -77,13 +92,14 @@ class Recorder(Listener):
         self._hooks = [hook for hook in self._hooks if hook.hooks_dict_ref() is not None]
         heard = self._seen % self.every == 0
         self._seen += 1
-        if heard and module not in self.examples and not _transformed(args, kwargs):
-            self.examples[module] = _one_sample(args, kwargs), _length(args, kwargs)
+        self._backward = torch.is_grad_enabled()
+        self.follows = self._following.begin(module, args, kwargs, heard)
+        if heard and module not in self.examples and not transformed(args, kwargs):
+            self.examples[module] = one_sample(args, kwargs, self._cut), length_of(args, kwargs)
         return heard
 
     def end_pass(self) -> None:
-        self._trail.clear()
-        self._learnt.update(self.examples)
+        self._following.end(self.completed)
         if self.heard:
             self.passes += 1
             if self.after_pass is not None:
@@ -102,130 +118,165 @@ class Recorder(Listener):
         """Forget all that was counted."""
         for site in self.sites.values():  # kept, so that a backward pass to come finds them
             site.reset()
-        self.notes.clear()
+        self._notes.clear()
+        self._left_out.clear()
         self.passes = 0
 
     # calls
 
     def follow(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        if self.running[0] not in self._learnt:  # later passes find their sites known
-            self._trail.follow(function, args, kwargs, result)
+        self._following.trail.follow(function, args, kwargs, result)
+        if torch_name(function) in _FUSED:
+            path = self.paths[self.running[-1]] or "(model)"
+            self._notes.add(f"{path} rectifies inside a fused kernel, which cannot be seen", lasting=True)
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        for x, samples in sequences_of(module, args, kwargs):
+            known = self._following.trail.axes(x)
+            if known is not None and known.samples != samples:
+                self._note_positions(module, x.ndim, known.samples, samples)
+            self._following.trail.note(x, Axes(x.ndim - 1, samples))
 
     def begin(self, key: SiteKey, rectifier: Rectifier, x: Tensor, call: Any) -> Any:
         if x.numel() == 0:
             self.empty_calls += 1
             return None
         if is_functorch_wrapped_tensor(x):
-            self.notes[f"{key.label(False)} runs inside a transform of torch.func and was not recorded"] = (
-                None
-            )
+            self._notes.add("{} runs inside a transform of torch.func and was not recorded", key)
             return None
         if self.merge_calls:
             key = SiteKey(key.module, key.operation, 0, key.whole)
-        dimension = self._dimensions.get((key, x.ndim))
-        if dimension is None:
-            dimension = self._dimensions[key, x.ndim] = self._dimension(key, x)
-        site = self._site(key, rectifier, x, dimension)
+        axes = self._axes.get((key, x.ndim))
+        if axes is None:
+            axes = self._axes[key, x.ndim] = self._axes_of(key, x)
+        site = self._site(key, rectifier, x, axes)
         if site is None:
             return None
         with torch.no_grad():
             site.take_input(x.detach(), rectifier, self.passes)
-        if self.gradients and x.requires_grad:
-            self._hooks.append(x.register_hook(site.take_gradient))
-        return site, dimension
+        if self.gradients:
+            self._ask_gradient(key, site, x)
+        return site, axes
 
     def end(self, token: Any, y: Any) -> None:
         if token is None or not isinstance(y, Tensor):
             return
-        site, dimension = token
-        self._trail.note(y, dimension)
+        site, axes = token
+        if self.follows:
+            self._following.trail.note(y, Axes(*axes))
         with torch.no_grad():
             site.take_output(y.detach())
 
-    def _site(self, key: SiteKey, rectifier: Rectifier, x: Tensor, dimension: int) -> Site | None:
+    def _ask_gradient(self, key: SiteKey, site: Site, x: Tensor) -> None:
+        """Have the gradient recorded in the backward pass, or note why there will be none."""
+        if x.requires_grad:
+            self._hooks.append(x.register_hook(site.take_gradient))
+            self._asked.add(key)
+        elif self._backward:
+            if not torch.is_grad_enabled():
+                why = "it runs with gradients switched off, by torch.no_grad or a reentrant checkpoint"
+            elif key.operation == "rectified_linear":
+                why = "its own input m x + b is no tensor of the model"
+            else:
+                why = "nothing before it needs one, being frozen or without parameters"
+            self._notes.add("no gradient of {} was recorded: " + why, key)
+
+    def _site(
+        self, key: SiteKey, rectifier: Rectifier, x: Tensor, axes: tuple[int, int | None]
+    ) -> Site | None:
+        dimension, samples = axes
+        channels = x.shape[dimension]
         site = self.sites.get(key)
         if site is None:
-            site = Site(rectifier, dimension, x.shape[dimension], self.full)
-            self.sites[key] = site
-        if dimension != site.dimension or x.shape[dimension] != site.channels:
-            self.notes[
-                f"{key.label(False)} had {site.channels} channels along dimension {site.dimension} and then "
-                f"{x.shape[dimension]} along {dimension}, and only the first kind was recorded: name the dimension "
-                "of its channels by `channel_dimensions`"
-            ] = None
-            return None
-        return site
-
-    def _dimension(self, key: SiteKey, x: Tensor) -> int:
-        """Where the channels lie: as told, as the activation says, as the layer before says, or by the fallback."""
-        told = self._told(key)
-        if told is not None:
-            return normal_dimension(key.label(False), told, x)
-        own = self._own(x)
-        if own is not None:
-            return own
-        known = self._trail.dimension(x)
-        return fallback_dimension(x.ndim) if known is None else known
-
-    def _told(self, key: SiteKey) -> int | None:
-        told = self.channel_dimensions
-        if not isinstance(told, Mapping):
-            return told
-        names = (key.label(False), key.label(True), key.module)
-        for pattern, dimension in told.items():
-            if any(fnmatchcase(name, pattern) for name in names):
-                return dimension
+            site = self.sites[key] = Site(rectifier, dimension, channels, self.full, samples)
+        if (dimension, samples, channels) == (site.dimension, site.samples_dimension, site.channels):
+            return site
+        self._leave_out(key, site, dimension, channels)
         return None
 
-    def _own(self, x: Tensor) -> int | None:
-        """What an activation with one parameter a channel says."""
-        module = self.running[-1]
-        if type(module) not in WHOLE or not isinstance(module, Activation):
-            return None
-        vectors = (getattr(module, name) for name in module.parameter_names)
-        if not any(isinstance(value, Tensor) and value.ndim == 1 and value.numel() > 1 for value in vectors):
-            return None
-        return module.channel_dim % x.ndim
+    # where channels and samples lie
 
+    def _axes_of(self, key: SiteKey, x: Tensor) -> tuple[int, int | None]:
+        """As told, as the activation says, as the layers before say, or by the fallback, which is noted."""
+        known = self._following.trail.axes(x) or Axes()
+        samples = known.samples
+        told = told_dimension(self.channel_dimensions, key)
+        if told is not None:
+            channel = normal_dimension(key.label(False), told, x, samples)
+        else:
+            channel = own_dimension(self.running[-1], x)
+            channel = known.channel if channel is None else channel
+        if channel is None:
+            channel = fallback_dimension(x.ndim, samples)
+            if x.ndim - (samples is not None) > 1:
+                self._note_guess(key, x, channel)
+        if channel == samples:  # what is told weighs more than what was followed
+            samples = 0 if channel else None
+        self._following.met(key, x.ndim, samples)
+        return channel, samples
 
-def _transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a transform of torch.func runs the model, whose tensors cannot be kept."""
-    leaves = tree_flatten((args, kwargs))[0]
-    return any(isinstance(leaf, Tensor) and is_functorch_wrapped_tensor(leaf) for leaf in leaves)
+    # notes
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be looked at or was guessed, one sentence each."""
+        return (*self._notes.sentences, *self._without_gradient())
 
-def _length(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """Samples in the first tensor."""
-    leaves = tree_flatten((args, kwargs))[0]
-    return next((len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.ndim), 0)
+    def note(self, sentence: str) -> None:
+        """Add a note."""
+        self._notes.add(sentence)
 
+    def _named(self, key: SiteKey) -> str:
+        """What the report calls a rectifier."""
+        return key.label(sum((key.module, key.operation) == (k.module, k.operation) for k in self.sites) <= 1)
 
-def _one_sample(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """Arguments with the tensors that are as long as the first one cut down to one sample, copied."""
-    length = _length(args, kwargs)
+    def _without_gradient(self) -> list[str]:
+        """Rectifiers that no gradient came back to, though it did to others."""
+        if not any(site.gradients for site in self.sites.values()):
+            return []
+        silent = [key for key, site in self.sites.items() if site.samples and not site.gradients]
+        return [
+            f"no gradient came back to {self._named(key)}: what was differentiated does not depend on it"
+            for key in silent
+            if key in self._asked
+        ]
 
-    def one(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        return (leaf[:1] if leaf.ndim and len(leaf) == length else leaf).detach().clone()
+    def _note_scripted(self) -> None:
+        outer = None
+        for path, module in self.model.named_modules():
+            within = outer is not None and path.startswith(outer)
+            if isinstance(module, torch.jit.ScriptModule) and not within:
+                outer = f"{path}."
+                self._notes.add(f"{path} is TorchScript: its inside cannot be seen", lasting=True)
 
-    return tree_map(one, (args, kwargs))
+    def _note_guess(self, key: SiteKey, x: Tensor, channel: int) -> None:
+        self._notes.add(
+            "channel dimension of {} guessed: nothing before it says where the channels of its input "
+            f"of {x.ndim} dimensions lie, and dimension {channel} was taken; `channel_dimensions` names another",
+            key,
+            lasting=True,
+        )
 
+    def _note_positions(self, module: nn.Module, rank: int, taken: int | None, samples: int | None) -> None:
+        """Say of rectifiers before a layer which reads sequences that their samples lie elsewhere than was taken."""
+        where = "no dimension of samples" if samples is None else f"samples along dimension {samples}"
+        for key in self._following.taken(rank, taken):
+            self._notes.add(
+                f"samples of {{}} were counted along dimension {taken}, but the input of "
+                f"{self.paths[module] or '(model)'} behind it has {where}",
+                key,
+                lasting=True,
+            )
 
-def repeated(arguments: Arguments, times: int) -> Arguments:
-    """One sample as often as it takes to make a batch of the size that a model insists on."""
-
-    def again(leaf: Any) -> Any:
-        batched = isinstance(leaf, Tensor) and leaf.ndim > 0 and len(leaf) == 1
-        return leaf.repeat(times, *[1] * (leaf.ndim - 1)) if batched else leaf
-
-    return tree_map(again, arguments)
-
-
-def checked_dimensions(value: ChannelDimensions) -> ChannelDimensions:
-    """The option as it is, or `HalfwaveError`."""
-    numbers = list(value.values()) if isinstance(value, Mapping) else [] if value is None else [value]
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise HalfwaveError(f"`channel_dimensions` must be integers, by layer or for all; got {number!r}")
-    return value
+    def _leave_out(self, key: SiteKey, site: Site, dimension: int, channels: int) -> None:
+        topic = key, dimension, channels
+        self._left_out[topic] += 1
+        count = self._left_out[topic]
+        batches = "1 batch was" if count == 1 else f"{count} batches were"
+        self._notes.add(
+            f"{{}} had {site.channels} channels along dimension {site.dimension} and then {channels} along "
+            f"{dimension}, and {batches} left out of it, since only the first kind is recorded: name the dimension "
+            "of its channels by `channel_dimensions`",
+            key,
+            topic=topic,
+        )

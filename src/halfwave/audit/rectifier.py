@@ -23,6 +23,7 @@ class Rectifier:
     | "leaky" (LeakyReLU, PReLU) | ``lower`` | ``x > lower`` | nowhere |
     | "clipped" (ReLU6, Hardtanh) | ``lower``, ``upper`` | ``lower < x < upper`` | outside |
     | "two-sided" (shrinkage, dReLU's mode) | ``lower``, ``upper`` | ``x < lower`` or ``x > upper`` | between |
+    | the same for ``min(0, x)`` | ``lower``, ``upper = ∞`` | ``x < lower`` | ``x ≥ lower`` |
     | "soft" (GELU, SiLU, ELU) | ``lower`` | ``x > lower`` | ``x ≤ dead_below``, where its slope is below 0.001 |
 
     >>> Rectifier("relu6", "clipped", 0.0, 6.0).kinks
@@ -61,9 +62,12 @@ class Rectifier:
 
     @property
     def thresholded(self) -> bool:
-        """Whether silence is asked for: the kink of a one-sided rectifier lies above 0, or it is two-sided."""
+        """Whether silence is asked for: the kink of a one-sided rectifier lies above 0, or it is two-sided.
+
+        One with its upper kink at infinity is one-sided: what it cuts off is no dead zone.
+        """
         if self.kind == "two-sided":
-            return True
+            return isinstance(self.upper, Tensor) or self.upper != math.inf
         lower = self.lower
         above = bool((lower > 0).any()) if isinstance(lower, Tensor) else lower > 0
         return self.kind == "rectifier" and above

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from halfwave._version import __version__
+from halfwave.audit.headlines import VerdictGroup, grouped, headline, paragraphs
 from halfwave.audit.layer_report import COLUMNS, LayerReport
 from halfwave.audit.table import table_text
-from halfwave.audit.verdicts import Verdict, headline, verdicts_of
+from halfwave.audit.verdicts import Verdict, verdicts_of
 from halfwave.errors import HalfwaveError
 from halfwave.files import write_atomically
 
@@ -34,9 +35,9 @@ class Report:
     >>> model = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.ReLU())
     >>> model[0].load_state_dict({"weight": torch.tensor([[1.0], [-1.0]]), "bias": torch.tensor([0.0, -9.0])})
     <All keys matched successfully>
-    >>> report = audit(model, [torch.linspace(-1, 1, 8)[:, None]])
+    >>> report = audit(model, [torch.linspace(-1, 1, 40)[:, None]])
     >>> report.headline
-    'Dead units: 1 of 2 never fired on 8 samples; worst in layer 1, 1 of 2.'
+    'Dead units: 1 of 2 never fired on 40 samples; worst in layer 1, 1 of 2.'
     >>> report.layer("1").firing_rate
     array([0.5, 0. ])
     """
@@ -69,6 +70,11 @@ class Report:
         return verdicts_of(self.layers)
 
     @property
+    def verdict_groups(self) -> tuple[VerdictGroup, ...]:
+        """The verdicts, those of equal severity, finding and advice together, the worst first."""
+        return grouped(self.verdicts)
+
+    @property
     def headline(self) -> str:
         """The state of the network in one line."""
         layers = self.layers
@@ -98,9 +104,7 @@ class Report:
     def __str__(self) -> str:
         layers = self.layers
         verdicts = verdicts_of(layers)
-        lines = [headline(layers, verdicts), *(f"  {verdict}" for verdict in verdicts[:_MOST_VERDICTS])]
-        if len(verdicts) > _MOST_VERDICTS:
-            lines.append(f"  and {len(verdicts) - _MOST_VERDICTS} more in `verdicts`")
+        lines = [headline(layers, verdicts), *(f"  {text}" for text in paragraphs(verdicts, _MOST_GROUPS))]
         return "\n".join([*lines, "", table_text(layers), *(f"Note: {note}." for note in self.notes)])
 
     def __repr__(self) -> str:
@@ -134,7 +138,8 @@ class Report:
         }
 
 
-_MOST_VERDICTS = 8
+_MOST_GROUPS = 6
+"""Paragraphs of equal verdicts in the text of a report: they fill about a screen."""
 
 _PLAIN = (
     *("name", "operation", "kind", "thresholded", "channels", "channel_dimension", "samples", "elements"),

@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from halfwave.audit.examples import Arguments, repeated
 from halfwave.audit.layer_report import LayerReport, layer_report
-from halfwave.audit.recorder import Arguments, Recorder, repeated
+from halfwave.audit.recorder import Recorder
 from halfwave.audit.site import SiteKey
 from halfwave.audit.wiring import InputRange, Wiring, wiring_of
 from halfwave.errors import HalfwaveError
@@ -35,10 +36,10 @@ def wire(recorder: Recorder, input_range: InputRange) -> dict[SiteKey, Wiring]:
         except HalfwaveError:
             raise
         except Exception as error:  # whatever a model may raise
-            recorder.notes[
+            recorder.note(
                 "the layers before and after the rectifiers and proofs are missing, since the model did not run on "
                 f"one sample: {type(error).__name__}: {error}"
-            ] = None
+            )
     return found
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from halfwave.audit.batches import Inputs, arguments_of, iterate
+from halfwave.audit.batches import Inputs, iterate
+from halfwave.audit.calling import arguments_for, located
 from halfwave.audit.histograms import ChannelHistograms
 from halfwave.audit.listener import Listener
 from halfwave.audit.moments import Floats, Moments
@@ -179,8 +180,8 @@ def observed(
     device, count = device_of(network), 0
     with evaluating(network), torch.no_grad():
         for batch in iterate(batches):
-            args, kwargs = arguments_of(batch, network, inputs, device)
-            with listener:
+            args, kwargs = arguments_for(batch, count, network, inputs, device)
+            with located(network, count, (args, kwargs)), listener:
                 network(*args, **kwargs)
             count += 1
     if not count:

@@ -16,6 +16,7 @@ from halfwave.audit.layer_report import LayerReport
 from halfwave.audit.revive_parts import Reader, incoming_mask, spread
 from halfwave.audit.wiring import Neighbour
 from halfwave.errors import HalfwaveError
+from halfwave.words import counted
 
 __all__ = ["Obstacle", "Plan", "planned"]
 
@@ -62,7 +63,8 @@ class Plan:
 
 def _channels_last(layer: LayerReport) -> bool:
     # (samples, channels, places) has them at 1; at 1 of (samples, channels) there are no places
-    return layer.channel_dimension != 1
+    # and (channels, places), one image without a dimension for samples, at 0
+    return layer.channel_dimension > 1
 
 
 def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport]) -> Plan:
@@ -72,30 +74,23 @@ def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport
         Obstacle: if they cannot be revived without a change of the model's function.
         HalfwaveError: if the report is not of this model.
     """
-    if layer.kind == "soft":
-        raise Obstacle("it is a soft rectifier, whose units pass a gradient wherever they are")
-    if layer.before is None:
-        raise Obstacle("it is not known to follow one linear layer or convolution of its own")
-    if not layer.after_is_complete:
-        raise Obstacle(
-            "not only linear layers and convolutions read it, so that its units cannot be silenced"
-        )
-    weight, bias = _weights(network, layer.before, "before")
+    before = _layer_before(layer)
+    weight, bias = _weights(network, before, "before")
     norm = _one_norm(network, layer)
     if bias is None and norm is None:
         raise Obstacle("the layer before it has no bias, by which new units could be placed")
-    channel = 1 if "transpose" in layer.before.operation else 0
+    channel = 1 if "transpose" in before.operation else 0
     if weight.shape[channel] != layer.channels:
         raise HalfwaveError(
-            f"`report` of revive must be of this model; {layer.before.weight!r} has shape {tuple(weight.shape)}, "
-            f"its layer {layer.channels} units"
+            f"`report` of revive must be of this model; {before.weight!r} has shape {tuple(weight.shape)}, "
+            f"its layer {counted(layer.channels, 'unit')}"
         )
     device = weight.device
-    module = network.get_submodule(layer.before.module)
+    module = network.get_submodule(before.module)
     plan = Plan(
         layer,
         torch.from_numpy(np.flatnonzero(layer.dead)).to(device),
-        layer.before.operation,
+        before.operation,
         weight,
         bias,
         norm,
@@ -106,6 +101,21 @@ def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport
     _check_norms_after(plan)
     _check_sharing(network, plan, layers)
     return plan
+
+
+def _layer_before(layer: LayerReport) -> Neighbour:
+    """The layer that makes the units of one whose units can be revived at all."""
+    if layer.kind == "soft":
+        raise Obstacle("it is a soft rectifier, whose units pass a gradient wherever they are")
+    if layer.upper is not None and not np.isfinite(layer.upper).all():
+        raise Obstacle("it answers below its kink only, where new units are not placed")
+    if layer.before is None:
+        raise Obstacle("it is not known to follow one linear layer or convolution of its own")
+    if not layer.after_is_complete:
+        raise Obstacle(
+            "not only linear layers and convolutions read it, so that its units cannot be silenced"
+        )
+    return layer.before
 
 
 def _weights(network: nn.Module, neighbour: Neighbour, side: str) -> tuple[nn.Parameter, nn.Parameter | None]:

@@ -19,6 +19,7 @@ from halfwave.audit.revive_write import Outcome
 from halfwave.audit.swapping import chosen_names, text_table
 from halfwave.errors import HalfwaveError
 from halfwave.functions.checks import finite_number
+from halfwave.words import counted
 
 __all__ = ["Revival", "RevivedLayer", "revive"]
 
@@ -75,7 +76,7 @@ class Revival:
         return text_table(["layer", "units", "dead", "revived", "left alone"], rows)
 
     def __str__(self) -> str:
-        return f"{self.revived} of {self.dead} dead units revived.\n\n{self.table()}"
+        return f"{self.revived} of {counted(self.dead, 'dead unit')} revived.\n\n{self.table()}"
 
 
 def revive(

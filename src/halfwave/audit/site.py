@@ -65,10 +65,19 @@ class Site:
         dimension: where the channels of its input lie.
         channels: how many there are.
         full: whether moments and histograms take in every sample, or one of eight.
+        samples_dimension: where its samples lie; None where it is one sample without a dimension for them.
     """
 
-    def __init__(self, rectifier: Rectifier, dimension: int, channels: int, full: bool) -> None:
+    def __init__(
+        self,
+        rectifier: Rectifier,
+        dimension: int,
+        channels: int,
+        full: bool,
+        samples_dimension: int | None = 0,
+    ) -> None:
         self.rectifier, self.dimension, self.channels, self.full = rectifier, dimension, channels, full
+        self.samples_dimension = samples_dimension
         self.reset()
 
     def reset(self) -> None:
@@ -94,8 +103,11 @@ class Site:
     def take_input(self, x: Tensor, rectifier: Rectifier, batch: int) -> None:
         """Record the input of a call, before it can be overwritten."""
         self.rectifier = rectifier
-        laid = lay(x, self.dimension)
-        kinks = tuple(lay_like(kink, x, self.dimension, laid.channel_dimension) for kink in rectifier.kinks)
+        laid = lay(x, self.dimension, self.samples_dimension)
+        kinks = tuple(
+            lay_like(kink, x, self.dimension, laid.channel_dimension, self.samples_dimension)
+            for kink in rectifier.kinks
+        )
         self.mirrored = rectifier.is_relu
         # of images all is summed while they are in the cache; vectors wait until they are many
         at_once = self.full and laid.places > 1
@@ -167,12 +179,13 @@ class Site:
     def take_output(self, y: Tensor) -> None:
         """Record the output of the same call; what ``max(0, x)`` gives is known from its input."""
         if not self.mirrored:
-            laid = lay(y, self.dimension)
+            laid = lay(y, self.dimension, self.samples_dimension)
             self._put_off(laid if self.full else self._some_samples(laid), self._outputs)
             self._take_values(laid, self._output_values)
             if not self.rectifier.zero_when_silent:
                 self.nonzero += nonzero_of(laid).cpu().numpy().astype(np.int64)
-        self.samples += len(y) if y.ndim > 1 else 1
+        along = self.samples_dimension
+        self.samples += 1 if along is None or y.ndim == 1 else y.shape[along]
         self.elements += y.numel() // self.channels
 
     def _some_samples(self, laid: Laid) -> Laid:
@@ -202,7 +215,7 @@ class Site:
 
     def take_gradient(self, gradient: Tensor) -> None:
         """Record the gradient of the loss with respect to the input of a call."""
-        laid = lay(gradient, self.dimension)
+        laid = lay(gradient, self.dimension, self.samples_dimension)
         self.gradients += len(laid.values) * laid.places
         self.gradients_nonzero += nonzero_of(laid).cpu().numpy().astype(np.int64)
 

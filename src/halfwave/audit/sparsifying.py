@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from halfwave.audit.batches import Inputs, arguments_of, iterate
-from halfwave.audit.quiet import device_of, evaluating, uncompiled
+from halfwave.audit.batches import Inputs, iterate
+from halfwave.audit.calling import arguments_for, located
+from halfwave.audit.quiet import device_of, evaluating, is_exported, kinds_in, uncompiled
 from halfwave.audit.report import Report
 from halfwave.audit.swapping import chosen_names, has_hooks, is_fused, swapped, text_table
 from halfwave.errors import HalfwaveError
 from halfwave.functions.checks import finite_number, positive_number
 from halfwave.nn import SparseInputLinear
 from halfwave.nn.sparse_crossover import shortest_time
+from halfwave.words import counted
 
 __all__ = ["LayerSpeed", "SparseModel", "sparsify"]
 
@@ -74,8 +77,8 @@ class SparseModel:
             (
                 layer.name,
                 f"{layer.in_features} → {layer.out_features}",
-                layer.rows,
-                f"{layer.zeros:.1%}",
+                layer.rows or "–",
+                "–" if math.isnan(layer.zeros) else f"{layer.zeros:.1%}",
                 *_times(layer),
                 layer.left or "swapped",
             )
@@ -87,7 +90,7 @@ class SparseModel:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.swapped)} of {len(self.layers)} linear layers swapped; all of them together "
+            f"{len(self.swapped)} of {counted(len(self.layers), 'linear layer')} swapped; all of them together "
             f"{self.speedup:.2f} times as fast.\n\n{self.table()}"
         )
 
@@ -147,8 +150,8 @@ def sparsify(
     minimum = positive_number("`minimum_speedup` of sparsify", minimum_speedup)
     linears = {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear)}
     if not linears:
-        kinds = sorted({type(module).__name__ for module in network.modules()})
-        raise HalfwaveError(f"the model must have a torch.nn.Linear; got {', '.join(kinds)}")
+        cure = ": use the model that the program was exported from" if is_exported(network) else ""
+        raise HalfwaveError(f"the model must have a torch.nn.Linear; got {kinds_in(network)}{cure}")
     chosen = chosen_names(list(linears), layers, "sparsify")
     obstacles = {name: _obstacle(network, name) for name in linears if name in chosen}
     free = {name: linears[name] for name, why in obstacles.items() if not why}
@@ -225,24 +228,17 @@ def _observed(
 ) -> dict[str, Tensor]:
     """The latest input of every layer on the batches."""
     given: dict[str, Tensor] = {}
-
-    def keeper(name: str) -> Callable[..., None]:
-        def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            x = args[0] if args else kwargs["input"]
-            if x.numel():
-                given[name] = x.detach().reshape(-1, x.shape[-1]).clone()
-
-        return keep
-
     handles = [
-        layer.register_forward_pre_hook(keeper(name), with_kwargs=True) for name, layer in layers.items()
+        layer.register_forward_pre_hook(_keeper(given, name), with_kwargs=True)
+        for name, layer in layers.items()
     ]
     count, device = 0, device_of(network)
     try:
         with torch.no_grad(), evaluating(network):
             for batch in iterate(batches):
-                args, kwargs = arguments_of(batch, network, inputs, device)
-                network(*args, **kwargs)
+                args, kwargs = arguments_for(batch, count, network, inputs, device)
+                with located(network, count, (args, kwargs)):
+                    network(*args, **kwargs)
                 count += 1
     finally:
         for handle in handles:
@@ -255,6 +251,17 @@ def _observed(
                 f"inputs of layer {name or '(model)'} must be finite; got NaN or infinite ones"
             )
     return given
+
+
+def _keeper(given: dict[str, Tensor], name: str) -> Callable[..., None]:
+    """A hook that keeps the latest input of a layer that had any."""
+
+    def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        x = args[0] if args else kwargs.get("input")
+        if isinstance(x, Tensor) and x.numel():
+            given[name] = x.detach().reshape(-1, x.shape[-1]).clone()
+
+    return keep
 
 
 def _judged(name: str, layer: nn.Linear, x: Tensor | None, left: str, minimum: float) -> LayerSpeed:

@@ -16,12 +16,21 @@ def _percent(share: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+    if np.isnan(value):
+        return "–"
+    # of an input that all but never varies, the distance in deviations has many digits
+    return (f"{value:.2f}" if abs(value) < 1e4 else f"{value:.1e}").replace("-", "−")
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.mean(known)) if len(known) else float("nan")
 
 
 def _median(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else float("nan")
+    with np.errstate(invalid="ignore"):  # of as many −inf as inf there is none
+        return float(np.median(known)) if len(known) else float("nan")
 
 
 _COLUMNS: dict[str, Callable[[LayerReport], str]] = {
@@ -32,12 +41,12 @@ _COLUMNS: dict[str, Callable[[LayerReport], str]] = {
     "proven": lambda layer: str(int(layer.provably_dead.sum())),
     "always on": lambda layer: str(int(layer.always_on.sum())),
     "fires": lambda layer: _percent(layer.active_inputs),
-    "Gaussian": lambda layer: _percent(float(np.mean(layer.predicted_rate))),
+    "Gaussian": lambda layer: _percent(_mean(layer.predicted_rate)),
     "zeros": lambda layer: _percent(layer.sparsity),
     "distance": lambda layer: _number(_median(layer.distance)),
     "mean": lambda layer: _number(_median(layer.mean_before)),
     "std": lambda layer: _number(_median(layer.std_before)),
-    "zero gradient": lambda layer: _percent(_median(layer.gradient_zero_share)),
+    "zero gradient": lambda layer: _percent(_mean(layer.gradient_zero_share)),
 }
 """Heading → what a layer shows: counts of units, means of rates, medians of the rest over units."""
 
@@ -46,7 +55,7 @@ def table_text(layers: Sequence[LayerReport]) -> str:
     """A line a layer: units that are dead, proven dead, always on; rates, sparsity and inputs in the middle.
 
     "fires" and "Gaussian" are the mean observed and predicted firing rates, "distance" the median distance of the
-    mean input to the kink in deviations, "zero gradient" the median share of gradients that are exactly zero.
+    mean input to the kink in deviations, "zero gradient" the mean share of gradients that are exactly zero.
     """
     rows = [list(_COLUMNS), *([show(layer) for show in _COLUMNS.values()] for layer in layers)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]

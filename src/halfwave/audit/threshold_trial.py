@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from halfwave.audit.batches import Inputs, arguments_of, iterate, moved
+from halfwave.audit.batches import Inputs, iterate, moved
 from halfwave.audit.calibrated import CurvePoint
+from halfwave.audit.calling import arguments_for, located
 from halfwave.audit.magnitudes import Magnitudes
 from halfwave.audit.quiet import device_of, evaluating
 from halfwave.audit.swapping import swapped
@@ -148,8 +149,9 @@ class Trial:
         try:
             with torch.no_grad(), evaluating(self.network):
                 for batch in iterate(self.batches):
-                    args, kwargs = arguments_of(batch, self.network, self.inputs, device)
-                    output = self.network(*args, **kwargs)
+                    args, kwargs = arguments_for(batch, count, self.network, self.inputs, device)
+                    with located(self.network, count, (args, kwargs)):
+                        output = self.network(*args, **kwargs)
                     size = _samples(args, kwargs)
                     for place, score in enumerate(self.scores):
                         sums[place] += size * _score(score, output, moved(batch, device))

@@ -5,14 +5,20 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from halfwave.audit.auditing import audit
 from halfwave.audit.batches import Inputs, iterate
 from halfwave.audit.calibrated import CalibratedThresholds, CurvePoint
-from halfwave.audit.quiet import evaluating, uncompiled
+from halfwave.audit.calling import arguments_for
+from halfwave.audit.functional import with_modules
+from halfwave.audit.quiet import device_of, evaluating, uncompiled
+from halfwave.audit.site import SiteKey
 from halfwave.audit.swapping import chosen_names, has_hooks
 from halfwave.audit.threshold_trial import RECTIFIERS, SOFT, Trial, threshold_before
 from halfwave.errors import HalfwaveError
@@ -38,6 +44,7 @@ def calibrate_thresholds(
     form: Literal["keep", "subtract"] = "keep",
     layers: Sequence[str] | str | None = None,
     soft: bool = False,
+    functions: bool = False,
     inputs: Inputs = None,
     curve: Sequence[float] = _CURVE,
     rounds: int = 2,
@@ -56,10 +63,11 @@ def calibrate_thresholds(
     last ones, reported in the result, is exact for the first ``rounds`` layers and close to s for those behind.
 
     Modules are replaced: ``nn.ReLU``, ``nn.Threshold`` with value 0 and `halfwave.nn.ThresholdedReLU` with a number
-    T ≥ 0. Rectifiers that are called as functions cannot be, nor those that are not zero on one side; what was left
-    alone, and why, is in the result. With ``soft`` also ``nn.GELU``, ``nn.SiLU``, ``nn.Mish``, ``nn.Hardswish``: their
-    outputs are never zero, so those of small size are dropped, ``y · 1[|y| > T]`` or ``sign(y) (|y| − T)⁺``. A module
-    that is called several times in a pass has one T for all calls; one that is thresholded already keeps its form.
+    T ≥ 0. What was left alone, and why, is in the result. With ``functions`` also ``F.relu``, ``x.relu()`` and
+    ``x.clamp(min=0)``: the modules in whose forward they are called are traced by torch.fx, where that can be done.
+    With ``soft`` also ``nn.GELU``, ``nn.SiLU``, ``nn.Mish``, ``nn.Hardswish``: their outputs are never zero, so those
+    of small size are dropped, ``y · 1[|y| > T]`` or ``sign(y) (|y| − T)⁺``. A module that is called several times in a
+    pass has one T for all calls; one that is thresholded already keeps its form.
 
     The model runs in evaluation mode and is not changed; the copy keeps its training flags.
 
@@ -73,6 +81,8 @@ def calibrate_thresholds(
         form: "keep" leaves large values as they are, "subtract" is continuous.
         layers: names of modules, with wildcards, that are to be thresholded, instead of all.
         soft: whether soft activations are thresholded by size.
+        functions: whether rectifiers that are called as functions are replaced by modules, "relu_0" and so on in the
+            module that calls them, which keeps no method other than ``forward``.
         inputs: what of a batch the model is given, see `halfwave.audit.audit`.
         curve: sparsities inside (0, 1) at which the loss and the metric are reported, if there is either.
         rounds: passes through the batches for each sparsity, positive.
@@ -98,7 +108,10 @@ def calibrate_thresholds(
     target, bound = _checked_target(sparsity, max_loss_increase, loss)
     _check_options(batches, form, rounds)
     points = [_inside("`curve` of calibrate_thresholds", share) for share in curve]
-    chosen, left = _chosen(network, batches, inputs, layers, soft)
+    with evaluating(network):  # a shuffled loader draws from torch's generator
+        first = list(islice(iterate(batches), 1))
+    network, refused = _modular(network, first, inputs) if functions else (network, {})
+    chosen, left = _chosen(network, first, inputs, layers, soft, refused)
     trial = Trial(copy.deepcopy(network), chosen, batches, inputs, loss, metric)
     before = trial.baseline()
     trial.replace(form)
@@ -140,16 +153,34 @@ def _bisected(trial: Trial, tried: dict[float, CurvePoint], bound: float, rounds
     return best
 
 
+def _modular(network: nn.Module, first: list[Any], inputs: Inputs) -> tuple[nn.Module, dict[SiteKey, str]]:
+    """A copy with modules for functions, and why some are as they were; only if it gives the same on one batch."""
+    report = audit(network, first, inputs=inputs, statistics="light", merge_calls=True)
+    made, left = with_modules(network, [layer.key for layer in report.layers if not layer.key.whole])
+    args, kwargs = arguments_for(first[0], 0, network, inputs, device_of(network))
+    outputs = []
+    for model in (network, made):
+        with evaluating(model), torch.no_grad():
+            outputs.append(tree_leaves(model(*copy.deepcopy(args), **copy.deepcopy(kwargs))))
+    for before, after in zip(*outputs, strict=True):
+        if isinstance(before, Tensor) and not torch.equal(before.nan_to_num(), after.nan_to_num()):
+            raise HalfwaveError(
+                "functions=True must not change the model's outputs, but tracing it did; use modules"
+            )
+    return made, left
+
+
 def _chosen(
-    network: nn.Module, batches: Iterable[Any], inputs: Inputs, layers: Sequence[str] | str | None, soft: bool
+    network: nn.Module,
+    first: list[Any],
+    inputs: Inputs,
+    layers: Sequence[str] | str | None,
+    soft: bool,
+    refused: dict[SiteKey, str],
 ) -> tuple[list[str], dict[str, str]]:
     """Names of the modules to replace, and why the other rectifiers are left alone."""
     # one batch shows which rectifiers there are, and that the batches suit the model
-    with evaluating(network):  # a shuffled loader draws from torch's generator
-        first = next(iterate(batches), None)
-    report = audit(
-        network, [] if first is None else [first], inputs=inputs, statistics="light", merge_calls=True
-    )
+    report = audit(network, first, inputs=inputs, statistics="light", merge_calls=True)
     kinds = RECTIFIERS + (SOFT if soft else ())
     found = {
         name: _obstacle(module, kinds)
@@ -157,7 +188,7 @@ def _chosen(
         if type(module) in RECTIFIERS + SOFT
     }
     left = {
-        layer.name: _why_left(layer.key.whole, layer.operation)
+        layer.name: refused.get(layer.key) or _why_left(layer.key.whole, layer.operation)
         for layer in report.layers
         if not (layer.key.whole and layer.key.module in found)
     }
@@ -185,7 +216,9 @@ def _obstacle(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> str:
 def _why_left(whole: bool, operation: str) -> str:
     if whole:
         return f"{operation} is not a rectifier that is zero on one side and open on the other"
-    return f"{operation} is called as a function, which cannot be replaced; use a torch.nn.ReLU module"
+    return (
+        f"{operation} is called as a function; functions=True makes F.relu and its like modules, by tracing"
+    )
 
 
 def _checked_target(

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from halfwave.audit.advice import BELOW, LINEAR, ON, dead_advice, saturated_advice
 from halfwave.audit.layer_report import LayerReport
+from halfwave.words import counted
 
-__all__ = ["Verdict", "headline", "verdicts_of"]
+__all__ = ["ENOUGH", "Finding", "Severity", "Verdict", "verdicts_of"]
 
-Finding = Literal["not finite", "dead", "always on", "no gradient", "sparse by design", "sparse"]
+Finding = Literal[
+    "not finite",
+    "dead",
+    "saturated",
+    "no gradient",
+    "always on",
+    "always below",
+    "always linear",
+    "too few samples",
+    "sparse by design",
+    "sparse",
+]
 Severity = Literal["problem", "warning", "note"]
+Flags = npt.NDArray[np.bool_]
 
 _ORDER: tuple[Severity, ...] = ("problem", "warning", "note")
 _MANY_DEAD = 0.25
 _MANY_ON = 0.5
 _SOME_ON = 0.1
+_FEW = 0.01
 _SPARSE = 0.8
+
+ENOUGH = math.ceil(math.log(0.05) / math.log1p(-0.1))
+"""Samples from which on a unit that was silent in all of them fires on less than 10 % of samples, at 95 %: 29."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,10 @@ class Verdict:
 
 def verdicts_of(layers: Sequence[LayerReport]) -> tuple[Verdict, ...]:
     """All findings, the worst first."""
-    rules = (_not_finite, _dead, _always_on, _no_gradient, _sparse)
+    rules = (
+        *(_not_finite, _dead, _saturated, _no_gradient),
+        *(_always_on, _always_below, _always_linear, _too_few, _sparse),
+    )
     found = [verdict for layer in layers for rule in rules if (verdict := rule(layer)) is not None]
     return tuple(sorted(found, key=lambda one: (_ORDER.index(one.severity), -one.units / one.channels)))
 
@@ -52,144 +75,175 @@ def _not_finite(layer: LayerReport) -> Verdict | None:
     first = layer.first_non_finite
     if first is None:
         return None
-    units = int(((layer.nan_count + layer.infinite_count) > 0).sum())
+    units = (layer.nan_count + layer.infinite_count) > 0
     evidence = (
-        f"{nan:,} NaN and {infinite:,} infinite inputs in {units} of {layer.channels} units, first in batch "
+        f"{nan:,} NaN and {counted(infinite, 'infinite input')} in {_of(layer, units)}, first in batch "
         f"{first.batch}, sample {first.sample}, channel {first.channel}"
     )
     advice = (
         "Look for a division, logarithm or overflow before this layer; the statistics leave these inputs out."
     )
-    return Verdict(layer.name, "not finite", "problem", units, layer.channels, evidence, advice)
+    return _verdict(layer, "not finite", "problem", units, evidence, advice)
+
+
+# What was observed says something about other samples only where there are enough of them; a proof always does.
+
+
+def _judged_dead(layer: LayerReport) -> Flags:
+    return layer.dead if layer.samples >= ENOUGH else layer.dead & layer.provably_dead
+
+
+def _judged_on(layer: LayerReport) -> Flags:
+    return layer.always_on if layer.samples >= ENOUGH else layer.always_on & layer.provably_always_on
+
+
+def _beyond_limits(layer: LayerReport) -> Flags:
+    """Units of an activation with limits that are beyond them otherwise than a ReLU below 0."""
+    if layer.kind != "clipped":
+        return np.zeros(layer.channels, dtype=np.bool_)
+    return (layer.rate_above > 0) | (layer.lower != 0)
 
 
 def _dead(layer: LayerReport) -> Verdict | None:
-    units = int(layer.dead.sum())
-    if not units:
+    units = _judged_dead(layer) & ~_beyond_limits(layer)
+    if not units.any():
         return None
-    share = units / layer.channels
-    bound = float(layer.sample_rate_high[layer.dead].max())
-    proven = int((layer.dead & layer.provably_dead).sum())
-    evidence = (
-        f"{units} of {layer.channels} units ({share:.0%}) did not fire on {layer.samples:,} samples (each fires on "
-        f"less than {bound:.2g} of samples, at 95 % confidence)"
-        + (
-            f", {proven} of them cannot fire on any input (of those in `input_range`, where it is given)"
-            if proven
-            else ""
-        )
-        + f"; median distance to the kink {_median(layer.distance[layer.dead])} deviations"
-    )
+    evidence = f"{_of(layer, units)} ({units.mean():.0%}) did not fire on {_silence(layer, units)}"
     if layer.thresholded:
+        share = units.mean()
         severity: Severity = "problem" if share > 0.5 else "warning" if share > _MANY_DEAD else "note"
-        advice = "Their inputs stay below the threshold: lower it for these channels, or remove them."
     else:
-        severity = "problem" if share > _MANY_DEAD else "warning" if share > 0.01 else "note"
-        advice = _dead_advice(layer)
-    return Verdict(layer.name, "dead", severity, units, layer.channels, evidence, advice)
+        severity = _severity(units, _MANY_DEAD, _FEW)
+    return _verdict(layer, "dead", severity, units, evidence, dead_advice(layer, units))
 
 
-def _dead_advice(layer: LayerReport) -> str:
-    if layer.kind == "soft":
-        return "They sit where the slope is almost zero: normalise their inputs or lower the learning rate."
-    if layer.kind == "clipped" and np.nanmean(layer.rate_above[layer.dead]) > 0.5:
-        return "They sit above the upper limit: scale their inputs down, normalise them or raise the limit."
-    constant = layer.std_before[layer.dead] == 0
-    if constant.any() and np.mean(constant) > 0.5:
-        return "Their inputs do not vary at all: look for zero weights or a dead layer before this one."
+def _saturated(layer: LayerReport) -> Verdict | None:
+    units = _judged_dead(layer) & _beyond_limits(layer)
+    if not units.any():
+        return None
+    evidence = (
+        f"{_of(layer, units)} ({units.mean():.0%}) were beyond a limit, where no gradient passes, on "
+        f"{_silence(layer, units)}"
+    )
+    severity = _severity(units, _MANY_DEAD, _FEW)
+    return _verdict(layer, "saturated", severity, units, evidence, saturated_advice(layer, units))
+
+
+def _silence(layer: LayerReport, units: Flags) -> str:
+    """On how many samples, what that says about others, and how far off the units are."""
+    bound = float(layer.sample_rate_high[units].max())
+    proven = int((units & layer.provably_dead).sum())
+    proof = (
+        f", {proven} of them cannot fire on any input (of those in `input_range`, where it is given)"
+        if proven
+        else ""
+    )
     return (
-        "Usually a learning rate that is too high, or strongly negative biases: lower it or warm up, restart the "
-        "dead units, put a normalisation before the rectifier, or use a leaky one."
+        f"{counted(layer.samples, 'sample')} (each fires on less than {bound:.2g} of samples, at 95 % confidence)"
+        f"{proof}{_far(layer, units)}"
     )
 
 
 def _always_on(layer: LayerReport) -> Verdict | None:
-    units = int(layer.always_on.sum())
-    share = units / layer.channels
-    if not units:
+    units = _judged_on(layer) & ~_always(layer.rate_below)
+    if layer.kind == "clipped":
+        units &= layer.lower == 0  # such as ReLU6, where it is as for ReLU
+    return _linear(layer, "always on", units, "above the kink", ON)
+
+
+def _always_below(layer: LayerReport) -> Verdict | None:
+    units = _judged_on(layer) & _always(layer.rate_below)
+    return _linear(layer, "always below", units, "below the kink", BELOW.get(layer.kind, BELOW["leaky"]))
+
+
+def _always_linear(layer: LayerReport) -> Verdict | None:
+    if layer.kind != "clipped":
         return None
-    severity: Severity = "problem" if share >= _MANY_ON else "warning" if share >= _SOME_ON else "note"
-    proven = int((layer.always_on & layer.provably_always_on).sum())
+    units = _judged_on(layer) & (layer.lower != 0)
+    return _linear(layer, "always linear", units, "between the limits", LINEAR)
+
+
+def _always(rate: np.ndarray) -> Flags:
+    return rate == 1.0
+
+
+def _linear(layer: LayerReport, finding: Finding, units: Flags, where: str, advice: str) -> Verdict | None:
+    if not units.any():
+        return None
+    proven = int((units & layer.provably_always_on).sum())
     evidence = (
-        f"{units} of {layer.channels} units ({share:.0%}) were on one straight piece for all {layer.samples:,} "
-        "samples, so they are linear there"
-        + (f", {proven} of them provably" if proven else "")
-        + f"; median distance to the kink {_median(layer.distance[layer.always_on])} deviations"
+        f"{_of(layer, units)} ({units.mean():.0%}) were {where} on {_all_of(layer)}, so they "
+        f"are linear there{f', {proven} of them provably' if proven else ''}{_far(layer, units)}"
     )
-    advice = (
-        "Usually an initialisation or biases that are too large and positive, or inputs that are not centred: "
-        "start biases at 0 and weights with mean 0, normalise the layer's input, or shift the rectifier."
-    )
-    return Verdict(layer.name, "always on", severity, units, layer.channels, evidence, advice)
+    return _verdict(layer, finding, _severity(units, _MANY_ON, _SOME_ON), units, evidence, advice)
+
+
+def _lost(layer: LayerReport) -> Flags:
+    """Units that fire and get no gradient."""
+    return (layer.gradient_zero_share == 1.0) & ~layer.dead
 
 
 def _no_gradient(layer: LayerReport) -> Verdict | None:
-    lost = (layer.gradient_zero_share == 1.0) & ~layer.dead
-    units = int(lost.sum())
-    if not units:
+    units = _lost(layer)
+    if not units.any() or layer.samples < ENOUGH:
         return None
-    evidence = (
-        f"{units} of {layer.channels} units fire, but every gradient that reached them was exactly zero"
-    )
+    evidence = f"{_of(layer, units)} fire, but every gradient that reached them was exactly zero"
     advice = "Look for dead layers, zero weights or a detach after this one."
-    severity: Severity = "problem" if units > _MANY_DEAD * layer.channels else "warning"
-    return Verdict(layer.name, "no gradient", severity, units, layer.channels, evidence, advice)
+    severity: Severity = "problem" if units.mean() > _MANY_DEAD else "warning"
+    return _verdict(layer, "no gradient", severity, units, evidence, advice)
+
+
+def _too_few(layer: LayerReport) -> Verdict | None:
+    if layer.samples >= ENOUGH:
+        return None
+    units = (layer.dead & ~layer.provably_dead) | (layer.always_on & ~layer.provably_always_on) | _lost(layer)
+    if not units.any():
+        return None
+    bound = float(layer.sample_rate_high[units & layer.dead].max(initial=0.0))
+    chance = f", as units that fire on {bound:.0%} of samples may be by chance" if bound else ""
+    evidence = (
+        f"{_of(layer, units)} ({units.mean():.0%}) were silent, linear or without gradient on "
+        f"{counted(layer.samples, 'sample')}{chance}: too few samples to say"
+    )
+    severity: Severity = "warning" if units.mean() > _FEW else "note"
+    advice = f"Audit at least {ENOUGH} samples; a few hundred tell more."
+    return _verdict(layer, "too few samples", severity, units, evidence, advice)
 
 
 def _sparse(layer: LayerReport) -> Verdict | None:
     if not layer.sparsity >= _SPARSE or layer.dead.mean() > 0.5:
         return None
-    evidence = f"{layer.sparsity:.1%} of its outputs are exactly zero and {_alive(layer)}"
+    evidence = f"{layer.sparsity:.1%} of its outputs are exactly zero and {_of(layer, ~layer.dead)} fired"
     advice = "A layer that reads only non-zero inputs can skip that share of its work."
     finding: Finding = "sparse by design" if layer.thresholded else "sparse"
-    units = int((layer.zero_share >= _SPARSE).sum())
-    return Verdict(layer.name, finding, "note", units, layer.channels, evidence, advice)
+    return _verdict(layer, finding, "note", layer.zero_share >= _SPARSE, evidence, advice)
 
 
-def _alive(layer: LayerReport) -> str:
-    return f"{layer.channels - int(layer.dead.sum())} of {layer.channels} units fired"
+def _verdict(
+    layer: LayerReport, finding: Finding, severity: Severity, units: Flags, evidence: str, advice: str
+) -> Verdict:
+    return Verdict(layer.name, finding, severity, int(units.sum()), layer.channels, evidence, advice)
 
 
-def _median(values: np.ndarray) -> str:
-    return f"{np.median(values):.1f}".replace("-", "−")
+def _severity(units: Flags, many: float, some: float) -> Severity:
+    share = units.mean()
+    return "problem" if share >= many else "warning" if share >= some else "note"
 
 
-def headline(layers: Sequence[LayerReport], verdicts: Sequence[Verdict]) -> str:
-    """The state of the network in one line."""
-    if not any(layer.samples for layer in layers):
-        return "Nothing was recorded: no rectifier was given a sample."
-    units = sum(layer.channels for layer in layers)
-    seen = f"{max((layer.samples for layer in layers), default=0):,} samples"
-    by_finding = {finding: [v for v in verdicts if v.finding == finding] for finding in _HEADLINES}
-    for finding, words in _HEADLINES.items():
-        serious = [
-            v for v in by_finding[finding] if v.severity == "problem" or finding.startswith("sparse by")
-        ]
-        if serious:
-            worst = max(serious, key=lambda verdict: verdict.units / verdict.channels)
-            total = sum(verdict.units for verdict in by_finding[finding])
-            return words.format(total=total, units=units, seen=seen, worst=worst, sparsity=_sparsity(layers))
-    counts = [(f, sum(v.units for v in by_finding[f])) for f in ("dead", "always on", "no gradient")]
-    listed = ", ".join(f"{number} {finding}" for finding, number in counts if number)
-    if any(verdict.severity == "warning" for verdict in verdicts):
-        return f"Mostly healthy: of {units} units on {seen}, {listed}."
-    number = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    return f"Healthy: of {units} units in {number}, {listed or 'none dead and none always on'}, on {seen}."
+def _of(layer: LayerReport, units: Flags) -> str:
+    return f"{int(units.sum()):,} of {counted(layer.channels, 'unit')}"
 
 
-_HEADLINES = {
-    "not finite": "Not finite: NaN or infinite activations in layer {worst.layer}, {worst.evidence}.",
-    "dead": "Dead units: {total} of {units} never fired on {seen}; worst in layer {worst.layer}, "
-    "{worst.units} of {worst.channels}.",
-    "no gradient": "No gradient: {total} of {units} units fire but learn nothing; worst in layer {worst.layer}.",
-    "always on": "Always on: {total} of {units} units are linear on {seen}; worst in layer {worst.layer}, "
-    "{worst.units} of {worst.channels}.",
-    "sparse by design": "Sparse by design: thresholds make {sparsity:.1%} of the outputs zero on {seen}.",
-}
+def _all_of(layer: LayerReport) -> str:
+    return "the only sample" if layer.samples == 1 else f"all {layer.samples:,} samples"
 
 
-def _sparsity(layers: Sequence[LayerReport]) -> float:
-    """Share of zeros in the outputs of thresholded layers."""
-    some = [layer for layer in layers if layer.thresholded]
-    weights = [layer.channels * layer.elements for layer in some]
-    return float(np.average([layer.sparsity for layer in some], weights=weights)) if some else float("nan")
+def _far(layer: LayerReport, units: Flags) -> str:
+    """The median distance to the kink, where it is known: of one input it is not."""
+    known = layer.distance[units & ~np.isnan(layer.distance)]
+    with np.errstate(invalid="ignore"):  # half of them may be infinitely far above, half below
+        middle = float(np.median(known)) if len(known) else float("nan")
+    if np.isnan(middle):
+        return ""
+    number = f"{middle:.1f}" if abs(middle) < 1000 else f"{middle:,.0f}"
+    return f"; median distance to the kink {number} deviations".replace("-", "−")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +132,8 @@ def wiring_of(
     leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
     inputs = [(leaf, _domain(leaf, input_range)) for leaf in leaves]
     probe = Probe(model, inputs)
-    with evaluating(model), torch.no_grad(), probe:
+    with warnings.catch_warnings(), evaluating(model), torch.no_grad(), probe:
+        warnings.simplefilter("ignore")  # the user's own passes have said it all
         result = module(*args, **kwargs)
     results = probe.ends(list(result.values()) if isinstance(result, Mapping) else result)
     return {key: _wiring(probe, key, node, results) for key, node in probe.nodes.items()}

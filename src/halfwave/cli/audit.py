@@ -10,6 +10,7 @@ import typer
 
 from halfwave.cli.common import progress_bar
 from halfwave.errors import HalfwaveError
+from halfwave.words import counted
 
 if TYPE_CHECKING:
     from halfwave.audit import Batches, ExportedNetwork, OnnxNetwork, Report
@@ -54,8 +55,13 @@ def audit(
     names = None if inputs is None else [name.strip() for name in inputs.split(",")]
     batches = Batches(read_arrays(data), network.inputs, names, batch_size)
     if batches.left_out:
-        left = f"{batches.left_out} of {batches.samples:,} samples"
-        typer.echo(f"note: {left} do not fill a batch of {batches.batch_size} and are left out", err=True)
+        left = f"the last {counted(batches.left_out, 'sample')} of {batches.samples:,}"
+        verb = (
+            "does not fill a batch of {} and is"
+            if batches.left_out == 1
+            else "do not fill a batch of {} and are"
+        )
+        typer.echo(f"note: {left} {verb.format(batches.batch_size)} left out", err=True)
     report = _audited(network, batches, input_range)
     base = _base(output, model)
     page = write_audit_report(report, base.with_name(base.name + ".html"), title=f"Audit of {model.name}")
@@ -96,9 +102,9 @@ def _shown(batches: Batches) -> Iterator[Any]:
         return
     with progress_bar("auditing", len(batches)) as show:
         for number, batch in enumerate(batches):
-            show(number, f"{number * batches.batch_size:,} samples")
+            show(number, counted(number * batches.batch_size, "sample"))
             yield batch
-        show(len(batches), f"{batches.samples - batches.left_out:,} samples")
+        show(len(batches), counted(batches.samples - batches.left_out, "sample"))
 
 
 def _base(output: str | None, model: Path) -> Path:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from halfwave.errors import HalfwaveError
 from halfwave.nn.sparse_crossover import crossover_at
-from halfwave.nn.sparse_input_linear import SparseInputLinear, is_plain_call
+from halfwave.nn.sparse_input_linear import SparseInputLinear, check_fit, check_tensor, is_plain_call
 from halfwave.nn.sparse_rows import nonzero_positions, row_products, sum_of_rows
 
 __all__ = ["SparseGatedMLP"]
@@ -36,7 +36,7 @@ class SparseGatedMLP(nn.Module):
         activation: module that gives many zeros, such as a `ThresholdedReLU`.
 
     Raises:
-        HalfwaveError: if a layer is no nn.Linear, or shapes or dtypes do not fit.
+        HalfwaveError: if a layer is no nn.Linear, the activation no module, or shapes or dtypes do not fit.
 
     >>> layers = nn.Linear(64, 256), nn.Linear(64, 256), nn.Linear(256, 64)
     >>> block = SparseGatedMLP(*layers, nn.ReLU())
@@ -53,6 +53,10 @@ class SparseGatedMLP(nn.Module):
                 raise HalfwaveError(
                     f"`{name}` of SparseGatedMLP must be a torch.nn.Linear; got {type(layer).__name__}"
                 )
+        if not isinstance(activation, nn.Module):
+            raise HalfwaveError(
+                f"`activation` of SparseGatedMLP must be a torch.nn.Module; got {type(activation).__name__}"
+            )
         _check_fit(gate, up, down)
         self.gate, self.up = gate, up
         self.down = down if isinstance(down, SparseInputLinear) else SparseInputLinear.from_linear(down)
@@ -64,7 +68,14 @@ class SparseGatedMLP(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output: (*batch, features) → (*batch, outputs)."""
+        """The block's output: (*batch, features) → (*batch, outputs).
+
+        Raises:
+            HalfwaveError: if the input is no tensor, or does not end in the features of the layers, in their dtype.
+        """
+        check_tensor("SparseGatedMLP", x)
+        if is_plain_call(x, self.gate.weight):
+            check_fit("SparseGatedMLP", x, self.gate.weight)
         open_gates = self.activation(self.gate(x))
         positions = self._positions(x, open_gates)
         if positions is None:

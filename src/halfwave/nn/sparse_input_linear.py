@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from halfwave.errors import HalfwaveError
 from halfwave.nn.sparse_crossover import crossover_at, measured_crossover, stored_crossovers
 from halfwave.nn.sparse_rows import dense_product, nonzero_positions, sum_of_rows
 
-__all__ = ["SparseInputLinear", "is_plain_call"]
+__all__ = ["SparseInputLinear", "check_fit", "check_tensor", "is_plain_call"]
 
 
 class SparseInputLinear(nn.Linear):
@@ -144,7 +144,7 @@ class SparseInputLinear(nn.Linear):
         >>> sorted(SparseInputLinear(64, 64).calibrate([1, 4]).crossovers)
         [1, 4]
         """
-        sizes = list(batches)
+        sizes = list(batches) if isinstance(batches, Iterable) else []
         if not sizes or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in sizes):
             raise HalfwaveError(
                 f"`batches` of calibrate must be positive integers, at least one; got {batches!r}"
@@ -154,15 +154,16 @@ class SparseInputLinear(nn.Linear):
         return self
 
     def forward(self, input: Tensor) -> Tensor:
-        """The layer's output: (*batch, in_features) → (*batch, out_features)."""
+        """The layer's output: (*batch, in_features) → (*batch, out_features).
+
+        Raises:
+            HalfwaveError: if the input is no tensor, or does not end in ``in_features`` of the weight's dtype.
+        """
         weight, bias = self.weight, self.bias
         if not is_plain_call(input, weight):
+            check_tensor("SparseInputLinear", input)
             return F.linear(input, weight, bias)
-        if input.ndim == 0 or input.shape[-1] != self.in_features or input.dtype != weight.dtype:
-            raise HalfwaveError(
-                f"the input of SparseInputLinear must end in {self.in_features} features of {weight.dtype}; "
-                f"got shape {tuple(input.shape)}, {input.dtype}"
-            )
+        check_fit("SparseInputLinear", input, weight)
         x = input.reshape(-1, self.in_features)
         positions = self._positions(x)
         # half of what the layer costs apart from its sums is the bookkeeping of a custom gradient
@@ -210,6 +211,22 @@ def is_plain_call(x: Tensor, weight: Tensor) -> bool:
         or x.device.type == "meta"
         or torch.is_autocast_enabled(x.device.type)
     )
+
+
+def check_tensor(layer: str, x: object) -> None:
+    """`HalfwaveError` for what is neither a tensor nor stands for one, as those of tracers do."""
+    if not hasattr(type(x), "__torch_function__"):
+        raise HalfwaveError(f"the input of {layer} must be a tensor; got {type(x).__name__}")
+
+
+def check_fit(layer: str, x: Tensor, weight: Tensor) -> None:
+    """`HalfwaveError` for a tensor that a weight (outputs, features) cannot be multiplied with."""
+    features = weight.shape[1]
+    if x.ndim == 0 or x.shape[-1] != features or x.dtype != weight.dtype:
+        raise HalfwaveError(
+            f"the input of {layer} must end in {features} features of {weight.dtype}; got shape {tuple(x.shape)}, "
+            f"{x.dtype}"
+        )
 
 
 def _is_differentiated(*tensors: Tensor | None) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from halfwave.errors import HalfwaveError
 from halfwave.plots.audit_units import short_names
 from halfwave.plots.style import DATA, MODEL, NEUTRAL, blank, new_figure, style, ticks
 
@@ -27,7 +28,7 @@ _TAIL = 0.002
 """Share of the values that may lie outside a panel on either side."""
 
 
-def audit_distributions(report: Report) -> Figure:
+def audit_distributions(report: Report, most: int = _MOST) -> Figure:
     """What every rectifier is given and what it makes of it, over all its units.
 
     On the left of each pair the inputs, with the kinks (dotted) and the fit (line): the mean of one Gaussian a unit,
@@ -35,11 +36,14 @@ def audit_distributions(report: Report) -> Figure:
     is written there.
 
     Args:
-        report: what `halfwave.audit.audit` returned. Of more than 60 layers, those with the largest shares of useless
-            units are drawn.
+        report: what `halfwave.audit.audit` returned.
+        most: layers drawn at most, positive: of more, those with the largest shares of useless units.
 
     Returns:
         The figure; its axes are the inputs and the outputs of one layer after another.
+
+    Raises:
+        HalfwaveError: if ``most`` is not a positive integer.
 
     >>> import torch
     >>> from halfwave.audit import audit
@@ -47,7 +51,7 @@ def audit_distributions(report: Report) -> Figure:
     >>> [axes.get_xlabel() for axes in audit_distributions(audit(model, [torch.randn(100, 4)])).axes]
     ['input', 'output']
     """
-    layers = _drawn(report.layers)
+    layers = _drawn(report.layers, most)
     across = 1 if len(layers) <= 3 else 2
     rows = max(1, -(-len(layers) // across))
     names = short_names([layer.name for layer in layers], 46 if across == 1 else 26)
@@ -79,19 +83,22 @@ def audit_distributions(report: Report) -> Figure:
     return figure
 
 
-def _drawn(layers: Sequence[LayerReport]) -> list[LayerReport]:
+def _drawn(layers: Sequence[LayerReport], most: int) -> list[LayerReport]:
     """All layers, or of too many those with the most useless units, in the order of the network."""
-    if len(layers) <= _MOST:
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise HalfwaveError(f"`most` of audit_distributions must be a positive integer; got {most!r}")
+    if len(layers) <= most:
         return list(layers)
     useless = [float((layer.dead | layer.always_on).mean()) for layer in layers]
-    chosen = sorted(np.argsort(useless, kind="stable")[-_MOST:])
+    chosen = sorted(np.argsort(useless, kind="stable")[-most:])
     return [layers[number] for number in chosen]
 
 
 def _described(layers: Sequence[LayerReport], report: Report) -> str:
     of = f" of {len(report.layers)}" if len(layers) < len(report.layers) else ""
     return (
-        f"Distributions of the inputs and outputs of {len(layers)}{of} rectifiers, with kinks and Gaussian fits. "
+        f"Distributions of the inputs and outputs of {len(layers)}{of} "
+        f"{'rectifier' if len(report.layers) == 1 else 'rectifiers'}, with kinks and Gaussian fits. "
         f"{report.headline}"
     )
 

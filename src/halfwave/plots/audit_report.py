@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from halfwave.files import write_atomically
 from halfwave.plots.audit import audit_distributions
 from halfwave.plots.audit_units import audit_dead_units, audit_firing_rates
 from halfwave.plots.numerals import plain
 from halfwave.plots.page import figure_section, page
-from halfwave.plots.style import png
+from halfwave.plots.style import style
+from halfwave.words import counted
 
 if TYPE_CHECKING:
-    from halfwave.audit import LayerReport, Report, Verdict
+    from matplotlib.figure import Figure
+
+    from halfwave.audit import LayerReport, Report
+    from halfwave.audit.headlines import VerdictGroup
 
 __all__ = ["write_audit_report"]
 
 _OPEN = 8
-"""Verdicts shown before the rest is folded away."""
+"""Groups of verdicts shown before the rest is folded away."""
+_DRAWN = 16
+"""Layers whose distributions are drawn at most."""
+_TALL = 8
+"""Inches from which on a figure is drawn with fewer pixels."""
+_COLOURS = 128
+"""Of a picture."""
 _WORST = 60
 """Units in the table at most."""
 _FOOT = (
@@ -55,51 +68,81 @@ def write_audit_report(report: Report, path: str | Path, *, title: str = "Audit"
     >>> "<h1>A layer</h1>" in path.read_text(encoding="utf-8")
     True
     """
-    sections = [_verdicts(report.headline, report.verdicts), _layers(report.layers)]
+    sections = [_verdicts(report.headline, report.verdict_groups), _layers(report.layers)]
     if report.layers:
-        for draw in (audit_dead_units, audit_firing_rates, audit_distributions):
-            figure = draw(report)
-            # tall figures in fewer pixels: some readers refuse pictures of many megapixels
-            scale = 2.0 if figure.get_figheight() < 20 else 1.4
-            sections.append(figure_section(draw.__name__, figure, png(figure, scale)))
+        figures = {
+            "audit_dead_units": audit_dead_units(report),
+            "audit_firing_rates": audit_firing_rates(report),
+            "audit_distributions": audit_distributions(report, _DRAWN),
+        }
+        sections += [figure_section(name, figure, _picture(figure)) for name, figure in figures.items()]
+    if len(report.layers) > _DRAWN:
+        sections.append(
+            f"<p>Drawn are {_DRAWN} of {len(report.layers):,} layers, those with the largest shares of useless "
+            "units.</p>"
+        )
     sections += [_worst_units(report.layers), _notes(report)]
     text = page(title, _sentences(report), [section for section in sections if section], _FOOT)
     write_atomically(path, text.encode())
     return Path(path)
 
 
+def _picture(figure: Figure) -> bytes:
+    """A PNG file; of a tall figure with fewer pixels, since some readers refuse pictures of many megapixels."""
+    figure.set_dpi(200.0 if figure.get_figheight() < _TALL else 140.0)
+    canvas = FigureCanvasAgg(figure)
+    with style():
+        canvas.draw()  # once, where savefig would draw twice
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    # the figures have few colours: with a palette the file is a third as large
+    buffer = io.BytesIO()
+    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(buffer, "png")
+    return buffer.getvalue()
+
+
 def _sentences(report: Report) -> list[str]:
     layers = report.layers
-    batches = f"{report.batches:,} batch{'' if report.batches == 1 else 'es'}"
     samples = max((layer.samples for layer in layers), default=0)
     units = sum(layer.channels for layer in layers)
     return [
-        f"{len(layers):,} rectifiers with {units:,} units, on {samples:,} samples in {batches}. What "
+        f"{counted(len(layers), 'rectifier')} with {counted(units, 'unit')}, on {counted(samples, 'sample')} in "
+        f"{counted(report.batches, 'batch', 'batches')}. What "
         f'is called proven holds for {report.input_range}; "dead" and "always on" without it were observed on these '
         "samples."
     ]
 
 
-def _verdicts(headline: str, verdicts: Sequence[Verdict]) -> str:
+def _verdicts(headline: str, groups: Sequence[VerdictGroup]) -> str:
     parts = ["<section>\n<h2>What was found</h2>", f'<p class="headline">{escape(headline)}</p>']
-    if verdicts:
-        parts.append(_list(verdicts[:_OPEN]))
-    if len(verdicts) > _OPEN:
-        rest = verdicts[_OPEN:]
-        parts.append(f"<details><summary>{len(rest):,} more findings</summary>\n{_list(rest)}\n</details>")
+    if groups:
+        parts.append(_list(groups[:_OPEN]))
+    if len(groups) > _OPEN:
+        rest = groups[_OPEN:]
+        summary = counted(len(rest), "more finding")
+        parts.append(f"<details><summary>{summary}</summary>\n{_list(rest)}\n</details>")
     return "\n".join([*parts, "</section>"])
 
 
-def _list(verdicts: Sequence[Verdict]) -> str:
-    return '<ul class="verdicts">\n' + "\n".join(map(_verdict, verdicts)) + "\n</ul>"
+def _list(groups: Sequence[VerdictGroup]) -> str:
+    return '<ul class="verdicts">\n' + "\n".join(map(_group, groups)) + "\n</ul>"
 
 
-def _verdict(verdict: Verdict) -> str:
-    kind = f"{verdict.severity}: {verdict.finding}"
+def _group(group: VerdictGroup) -> str:
+    """One finding: the layers, the evidence (of the worst layer, with that of the others folded away), the advice."""
+    worst, *others = group.verdicts
+    kind = f"{worst.severity}: {worst.finding}"
+    evidence = f"<p>{escape(worst.evidence)}.</p>"
+    if others:
+        rows = "\n".join(f"<li>{escape(one.layer)}: {escape(one.evidence)}.</li>" for one in others)
+        summary = f"The evidence in {counted(len(others), 'other layer')}"
+        evidence = (
+            f"<p>layer {escape(worst.layer)}: {escape(worst.evidence)}.</p>\n"
+            f"<details><summary>{summary}</summary>\n<ul>\n{rows}\n</ul>\n</details>"
+        )
     return (
-        f'<li class="verdict {verdict.severity}"><h3>layer {escape(verdict.layer)} '
-        f'<span class="kind">{escape(kind)}</span></h3><p>{escape(verdict.evidence)}.</p>'
-        f'<p class="advice">{escape(verdict.advice)}</p></li>'
+        f'<li class="verdict {worst.severity}"><h3>{escape(group.layers)} '
+        f'<span class="kind">{escape(kind)}</span></h3>{evidence}'
+        f'<p class="advice">{escape(worst.advice)}</p></li>'
     )
 
 
@@ -108,28 +151,26 @@ _LAYER_COLUMNS: dict[str, Callable[[Any], str]] = {
     "rectifier": lambda layer: layer.operation,
     "units": lambda layer: f"{layer.channels:,}",
     "dead": lambda layer: f"{int(layer.dead.sum()):,}",
-    "proven dead": lambda layer: f"{int(layer.provably_dead.sum()):,}",
+    "proven": lambda layer: f"{int(layer.provably_dead.sum()):,}",
     "always on": lambda layer: f"{int(layer.always_on.sum()):,}",
     "fires": lambda layer: _percent(layer.active_inputs),
     "Gaussian": lambda layer: _percent(_mean(layer.predicted_rate)),
     "zeros": lambda layer: _percent(layer.sparsity),
-    "gradients zero": lambda layer: _percent(_mean(layer.gradient_zero_share)),
+    "zero gradient": lambda layer: _percent(_mean(layer.gradient_zero_share)),
     "not finite": lambda layer: f"{int((layer.nan_count + layer.infinite_count).sum()):,}",
 }
 """Heading → what a layer shows."""
 
-_IF_ANY = ("proven dead", "gradients zero", "not finite")
-"""Columns that are left out where they would be empty."""
-
 
 def _layers(layers: Sequence[LayerReport]) -> str:
     cells = {heading: [show(layer) for layer in layers] for heading, show in _LAYER_COLUMNS.items()}
-    for heading in _IF_ANY:
-        if set(cells[heading]) <= {"–", "0"}:
-            del cells[heading]
+    if set(cells["not finite"]) <= {"0"}:
+        del cells["not finite"]
     legend = (
-        '<p>"fires" is the mean firing rate of the units, "Gaussian" what it would be for Gaussian inputs of the same '
-        'means and deviations, "zeros" the share of outputs that are exactly zero.</p>'
+        '<p>"proven" counts the units that are dead for every input of the domain, "fires" is the mean firing rate of '
+        'the units, "Gaussian" what it would be for Gaussian inputs of the same means and deviations, "zeros" the '
+        'share of outputs and "zero gradient" that of gradients that are exactly zero (– where no gradient was '
+        "recorded).</p>"
     )
     table = _table(
         list(cells), list(zip(*cells.values(), strict=True)), "Layers in the order in which they run"
@@ -199,7 +240,8 @@ def _notes(report: Report) -> str:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """A table whose first column names its rows; it scrolls where the screen is narrow."""
     head = "".join(
-        f'<th scope="col"{_LEFT * (n == 0)}>{escape(text)}</th>' for n, text in enumerate(headings)
+        f'<th scope="col"{_LEFT * (n == 0)} style="white-space: normal">{escape(text)}</th>'
+        for n, text in enumerate(headings)
     )
     body = "\n".join(
         f'<tr><th scope="row"{_LEFT}>{escape(row[0])}</th>'

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from halfwave.plots.style import COLOURS, MODEL, NEUTRAL, new_figure, style
+from halfwave.words import counted
 
 if TYPE_CHECKING:
     from halfwave.audit import LayerReport, Report
@@ -186,7 +187,7 @@ def _label_rows(axes: Axes, layers: Sequence[LayerReport]) -> None:
 def _numbers(layer: LayerReport) -> str:
     counts = {"dead": layer.dead.sum(), "on": layer.always_on.sum(), "not finite": _not_finite(layer).sum()}
     found = [f"{count:,} {what}" for what, count in counts.items() if count]
-    return f"{', '.join(found)} of {layer.channels:,}" if found else f"{layer.channels:,} units"
+    return f"{', '.join(found)} of {layer.channels:,}" if found else counted(layer.channels, "unit")
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
@@ -197,4 +198,4 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
 
 
 def _described(what: str, report: Report) -> str:
-    return f"{what} of the units in {len(report.layers)} layers. {report.headline}"
+    return f"{what} of the units in {counted(len(report.layers), 'layer')}. {report.headline}"
