@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN = runs/digits
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types browser bench clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,7 +26,10 @@ lint: .venv/installed-dev
 types: .venv/installed-dev
 	$(BIN)/pyright
 
-test: lint types
+browser:
+	scripts/chromium.sh
+
+test: lint types browser
 	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: .venv/installed-dev

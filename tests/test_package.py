@@ -57,7 +57,7 @@ def imports(file: Path) -> set[str]:
         ("datasets", set()),
         ("fitting", {"nn", "functions"}),
         ("audit", {"nn", "units", "functions"}),
-        ("explorer", {"functions"}),
+        ("explorer", {"rbm", "fitting", "units", "nn", "functions", "datasets"}),
         ("units", {"functions"}),
         ("nn", {"functions"}),
         ("rbm", {"units", "functions"}),

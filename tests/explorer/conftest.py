@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from explorer_cases import running
+from browser_cases import Open
+from explorer_cases import port_of, running
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -26,16 +28,53 @@ def server() -> Iterator[str]:
         yield address
 
 
+def _without_browser(reason: str) -> NoReturn:
+    if os.environ.get("HALFWAVE_BROWSER") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Headless Chromium, as the machine has it."""
-    api = pytest.importorskip("playwright.sync_api", reason="tests in a browser need the package playwright")
+    try:
+        from playwright import sync_api as api
+    except ImportError:
+        _without_browser("tests in a browser need the package playwright")
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        pytest.skip("tests in a browser need Chromium on the path, and there is none")
+        _without_browser("tests in a browser need Chromium on the path, and there is none")
     home = tmp_path_factory.mktemp("browser")
     with api.sync_playwright() as play:
         # the launcher makes a new empty profile in its temporary folder
         chromium = play.chromium.launch(executable_path=found, args=QUIET.split(), downloads_path=Path(home))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: str) -> Iterator[Open]:
+    """Opens the page; afterwards nothing may have been complained of or asked of the outside."""
+    contexts, complaints, outside = [], [], []
+
+    def watch(page: Page, allowed: tuple[str, ...]) -> None:
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("request", lambda r: None if r.url.startswith(allowed) else outside.append(r.url))
+        page.on("websocket", lambda s: None if port_of(s.url) == port_of(server) else outside.append(s.url))
+
+    def open_(link: str = "", address: str = "", **options: Any) -> Page:
+        options = {"viewport": {"width": 1280, "height": 800}, **options}
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, (address or server, "data:", "blob:"))
+        page.goto((address or server) + link)
+        page.locator(".plot canvas").first.wait_for()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert outside == []

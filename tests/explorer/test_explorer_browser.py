@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
+from browser_cases import Open, drag, read, settle, until
 from explorer_cases import port_of, running, sum_of
 from PIL import Image
 
@@ -23,55 +23,8 @@ from halfwave.explorer import export
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-Open = Callable[..., "Page"]
 TRIPLE = [(1.0, 1.0, 2.0), (-2.5, 1.0, 0.0), (2.0, 1.0, -1.5)]
 TRIPLE_LINK = "#functions?t=1,1,2;-2.5,1,0;2,1,-1.5"
-
-
-@pytest.fixture
-def open_page(browser: Browser, server: str) -> Iterator[Open]:
-    """Opens the page; afterwards nothing may have been complained of or asked of the outside."""
-    contexts, complaints, outside = [], [], []
-
-    def watch(page: Page, allowed: tuple[str, ...]) -> None:
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("request", lambda r: None if r.url.startswith(allowed) else outside.append(r.url))
-        page.on("websocket", lambda s: None if port_of(s.url) == port_of(server) else outside.append(s.url))
-
-    def open_(link: str = "", address: str = "", **options: Any) -> Page:
-        options = {"viewport": {"width": 1280, "height": 800}, **options}
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        watch(page, (address or server, "data:", "blob:"))
-        page.goto((address or server) + link)
-        page.locator(".plot canvas").first.wait_for()
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert outside == []
-
-
-def read(page: Page, name: str) -> float:
-    """The full number behind one that the page shows."""
-    return float(page.locator(f"data#{name}").evaluate("node => node.value"))
-
-
-def settle(page: Page) -> None:
-    """Let the page draw what has changed."""
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for a condition; the page's own policy forbids the browser to evaluate it again and again."""
-    deadline = time.monotonic() + 15
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(20)
 
 
 def wait_for_python(page: Page, name: str = "library-formula") -> None:
@@ -86,18 +39,6 @@ def terms_of(page: Page) -> list[tuple[float, ...]]:
 
 def kink(page: Page, term: int) -> float:
     return float(page.get_by_label(f"Kink of term {term}").get_attribute("aria-valuenow") or "nan")
-
-
-def drag(page: Page, handle: str, right: float, down: float = 0.0) -> None:
-    """Drag a handle by so many pixels, in small steps."""
-    box = page.get_by_label(handle).bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + right, y + down, steps=8)
-    page.mouse.up()
-    settle(page)
 
 
 SUMS = {
@@ -246,6 +187,7 @@ def test_terms_come_and_go(open_page: Open) -> None:
     assert terms_of(page) == [(1, 0, 1), (1, -1, 1), (1, -1.5, 1)]
     page.get_by_role("button", name="Mute term 1").click()
     page.get_by_role("button", name="Remove term 3").click()
+    settle(page)  # the cards are made anew
     page.get_by_label("weight w of term 2, as a number").fill("-2.5")
     page.get_by_label("slope m of term 2", exact=True).evaluate(
         "node => { node.value = 3; node.dispatchEvent(new Event('input', { bubbles: true })); }"
@@ -266,7 +208,7 @@ def test_copies_are_the_same_function(open_page: Open) -> None:
     f = sum_of(TRIPLE, leak=0.2, slope=0.5, offset=-1.0)
     x = np.linspace(-4, 4, 81)
     texts = {}
-    for name in ("Python", "NumPy", "LaTeX", "JSON"):
+    for name in ("Python", "NumPy", "torch", "LaTeX", "JSON"):
         page.get_by_role("button", name=f"Copy as {name}").click()
         until(page, "document.querySelector('.copied').dataset.note === 'copied'")
         texts[name] = page.evaluate("navigator.clipboard.readText()")
@@ -274,11 +216,33 @@ def test_copies_are_the_same_function(open_page: Open) -> None:
         names: dict[str, Any] = {}
         exec(texts[name], names)
         np.testing.assert_allclose(names["f"](x), f(x), atol=1e-12)
+    names = {}
+    exec(texts["torch"], names)
+    np.testing.assert_allclose(names["SumOfReLUs"]()(torch.from_numpy(x)).detach().numpy(), f(x), atol=1e-12)
     again = hw.functions.relu_sum(**json.loads(texts["JSON"]))
     np.testing.assert_allclose(again(x), f(x), atol=1e-12)
     assert texts["LaTeX"].startswith(
         r"f(x) = \max\left(0, x + 2\right) - 2.5 \max\left(0, x\right) + 2 \max\left(0, x - 1.5\right)"
     )
+
+
+def test_function_is_saved_as_text_and_as_onnx(open_page: Open) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
+    page = open_page(f"{TRIPLE_LINK}&line=0.5,-1&leak=0.2")
+    wait_for_python(page)
+    files = {}
+    page.get_by_role("button", name="Copy as NumPy").click()
+    for name in ("Save the function as an ONNX model", "Save this text as a file"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        files[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
+    x = np.linspace(-4, 4, 81)
+    want = sum_of(TRIPLE, leak=0.2, slope=0.5, offset=-1.0)(x)
+    names: dict[str, Any] = {}
+    exec(files["halfwave-function-numpy.py"], names)
+    np.testing.assert_allclose(names["f"](x), want, atol=1e-12)
+    model = runtime.InferenceSession(files["halfwave-function.onnx"])
+    np.testing.assert_allclose(model.run(None, {"x": x[:, None]})[0][:, 0], want, atol=1e-12)
 
 
 def test_typed_formula_is_read_by_the_library(open_page: Open) -> None:

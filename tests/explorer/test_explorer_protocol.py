@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 import halfwave.functions as hf
 from halfwave.explorer.payloads import MOST_TERMS
-from halfwave.explorer.protocol import LARGEST_MESSAGE, answer
+from halfwave.explorer.protocol import LARGEST_UPLOAD, answer
+from halfwave.explorer.session import Session
 
 TERMS = [(1.0, -1.2, -1.2), (-0.5, 0.5, 1.0), (2.0, 0.0, 3.0)]
 
 
 def ask(kind: str, payload: Any) -> dict[str, Any]:
-    return json.loads(answer(json.dumps({"id": 3, "kind": kind, "payload": payload})))
+    return json.loads(answer(Session(), json.dumps({"id": 3, "kind": kind, "payload": payload})))
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.25])
@@ -32,7 +33,7 @@ def test_description_is_that_of_the_library(leak: float) -> None:
         "offset": -1,
         "gaussian": {"mu": 0.3, "sigma": 2},
     }
-    got = ask("describe", payload)["payload"]
+    got = ask("functions.describe", payload)["payload"]
     assert hf.parse(got["formula"])(1.5) == pytest.approx(f(1.5), rel=1e-5)
     assert got["derivative"] == f.derivative().formula(style="cases", digits=6)
     assert got["antiderivative"] == f.antiderivative().formula(digits=6)
@@ -44,49 +45,53 @@ def test_share_of_zeros() -> None:
     hat = {"terms": [(1, 1, 0), (-2, 1, -1), (1, 1, -2)], "gaussian": {"mu": 1, "sigma": 1}}
     from scipy.special import ndtr
 
-    assert ask("describe", hat)["payload"]["gaussian"]["zeros"] == pytest.approx(2 * ndtr(-1.0))
+    assert ask("functions.describe", hat)["payload"]["gaussian"]["zeros"] == pytest.approx(2 * ndtr(-1.0))
     above = {"terms": [(1, 1, 0)], "offset": 1, "gaussian": {"mu": 0, "sigma": 1}}
-    assert ask("describe", above)["payload"]["gaussian"]["zeros"] == 0.0
+    assert ask("functions.describe", above)["payload"]["gaussian"]["zeros"] == 0.0
     at_once = {"terms": [(1, 1, 0)], "gaussian": {"mu": -1, "sigma": 0}}
-    assert ask("describe", at_once)["payload"]["gaussian"]["zeros"] == 1.0
+    assert ask("functions.describe", at_once)["payload"]["gaussian"]["zeros"] == 1.0
 
 
 @pytest.mark.parametrize(
     "text", ["relu(x + 1) - 2*relu(x)", "max(x, -1) + 3", "abs(2x - 1) - 0.5x", "clip(x, -1, 2)", "5", "x"]
 )
 def test_typed_formula_becomes_the_same_function(text: str) -> None:
-    got = ask("parse", {"text": text})["payload"]
+    got = ask("functions.parse", {"text": text})["payload"]
     f = sum_of(got["terms"], slope=got["slope"], offset=got["offset"])
     x = np.linspace(-5, 5, 101)
     np.testing.assert_allclose(f(x), hf.parse(text)(x), atol=1e-12)
 
 
 def test_errors_are_one_sentence_with_their_place() -> None:
-    reply = ask("parse", {"text": "relu(x * x)"})
+    reply = ask("functions.parse", {"text": "relu(x * x)"})
     assert reply["id"] == 3
     assert reply["error"] == "the product of two functions of x is not piecewise linear"
     assert reply["place"].splitlines()[0].strip() == "relu(x * x)"
-    jump = ask("parse", {"text": "step(x - 1)"})["error"]
-    assert jump == "a sum of rectified terms has no jumps; this formula jumps by 1 at 1"
+    jump = ask("functions.parse", {"text": "step(x - 1)"})["error"]
+    assert jump == "a sum of rectified terms has no jumps; this one jumps by 1 at 1"
 
 
 @pytest.mark.parametrize(
     ("kind", "payload", "words"),
     [
-        ("parse", {}, "`text` must be a text"),
-        ("parse", {"text": "x" * 3000}, "at most 2000 characters; got 3000"),
-        ("parse", {"text": "__import__(x)"}, "no known name"),
-        ("describe", {}, "`terms` must be a list"),
-        ("describe", {"terms": [[1, 1]]}, "a term must be [w, m, b]"),
-        ("describe", {"terms": [[1, True, 0]]}, "`m` of term 0 must be a number; got True"),
-        ("describe", {"terms": [[1, "1", 0]]}, "`m` of term 0 must be a number; got '1'"),
-        ("describe", {"terms": [[1, 1e-320, 1]]}, "finite"),
-        ("describe", {"terms": [[1, 10**400, 1]]}, "`m` of term 0 must be finite"),
-        ("describe", {"terms": [[1, 1, 0]] * (MOST_TERMS + 1)}, "at most 200 terms"),
-        ("describe", {"terms": [], "gaussian": {"mu": 0, "sigma": -1}}, "`sigma` must be finite and not neg"),
-        ("describe", {"terms": [], "gaussian": [0, 1]}, "`gaussian` must be an object"),
-        ("evaluate", {}, "`kind` of a request must be one of parse, describe"),
-        ("parse", [], "`payload` of a request must be an object"),
+        ("functions.parse", {}, "`text` must be a text"),
+        ("functions.parse", {"text": "x" * 3000}, "at most 2000 characters; got 3000"),
+        ("functions.parse", {"text": "__import__(x)"}, "no known name"),
+        ("functions.describe", {}, "`terms` must be a list"),
+        ("functions.describe", {"terms": [[1, 1]]}, "a term must be [w, m, b]"),
+        ("functions.describe", {"terms": [[1, True, 0]]}, "`m` of term 0 must be a number; got True"),
+        ("functions.describe", {"terms": [[1, "1", 0]]}, "`m` of term 0 must be a number; got '1'"),
+        ("functions.describe", {"terms": [[1, 1e-320, 1]]}, "finite"),
+        ("functions.describe", {"terms": [[1, 10**400, 1]]}, "`m` of term 0 must be finite"),
+        ("functions.describe", {"terms": [[1, 1, 0]] * (MOST_TERMS + 1)}, "at most 200 terms"),
+        (
+            "functions.describe",
+            {"terms": [], "gaussian": {"mu": 0, "sigma": -1}},
+            "`sigma` must be finite and not neg",
+        ),
+        ("functions.describe", {"terms": [], "gaussian": [0, 1]}, "`gaussian` must be an object"),
+        ("evaluate", {}, "`kind` of a request must be that of a question that a room asks; got 'evaluate'"),
+        ("functions.parse", [], "`payload` of a request must be an object"),
     ],
 )
 def test_bad_payloads(kind: str, payload: Any, words: str) -> None:
@@ -106,11 +111,11 @@ def test_bad_payloads(kind: str, payload: Any, words: str) -> None:
         ("[]", "must be an object; got a list"),
         ('{"id": -1}', "`id` of a request"),
         ('{"id": true}', "`id` of a request"),
-        (" " * (LARGEST_MESSAGE + 1), "at most 65536 characters"),
+        (" " * (LARGEST_UPLOAD + 1), "at most 33554432 characters"),
     ],
 )
 def test_broken_messages(message: str, words: str) -> None:
-    reply = json.loads(answer(message))
+    reply = json.loads(answer(Session(), message))
     assert words in reply["error"]
     assert reply["id"] is None
 
@@ -124,10 +129,10 @@ json_values = st.recursive(
 
 # the first text on a fresh machine takes a second: hypothesis builds its table of characters
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(["parse", "describe"]), st.dictionaries(
+@given(st.sampled_from(["functions.parse", "functions.describe"]), st.dictionaries(
     st.sampled_from(["text", "terms", "slope", "offset", "leak", "gaussian"]), json_values
 ))  # fmt: skip
 def test_any_payload_gets_one_answer(kind: str, payload: dict[str, Any]) -> None:
-    reply = json.loads(answer(json.dumps({"id": 3, "kind": kind, "payload": payload})))
+    reply = json.loads(answer(Session(), json.dumps({"id": 3, "kind": kind, "payload": payload})))
     assert ("error" in reply) != ("payload" in reply)
     assert "the library failed" not in reply.get("error", "")

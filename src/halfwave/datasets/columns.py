@@ -8,7 +8,7 @@ import gzip
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from halfwave.errors import HalfwaveError
 
-__all__ = ["load_columns"]
+__all__ = ["column_names", "load_columns", "numbers_of", "table_of_text"]
 
 Column = npt.NDArray[Any]
 _MISSING = ("", "na", "nan", "n/a", "null", "none", ".")
@@ -62,6 +62,33 @@ def load_columns(
         described = ", ".join(f"{name!r} {len(column)}" for name, column in zip(names, columns, strict=True))
         raise HalfwaveError(f"the columns must have the same length; got {described}")
     return _without_missing(columns, names, drop_missing)
+
+
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Names of all columns that `load_columns` finds in a file.
+
+    Raises:
+        HalfwaveError: if the file is not a table.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = file.write_text("year,flow\\n1871,1120\\n")
+    >>> column_names(file)
+    ['year', 'flow']
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    try:
+        if suffix == ".npz":
+            with np.load(file, allow_pickle=False) as archive:
+                return list(archive.files)
+        if suffix == ".parquet":
+            import pyarrow.parquet as parquet  # pyright: ignore[reportMissingImports]
+
+            return list(parquet.ParquetFile(file).schema_arrow.names)
+    except Exception as error:
+        raise HalfwaveError(f"{file.name} is not a readable {suffix} file ({error})") from None
+    return table_of_text(_lines_of(file), file.name)[0]
 
 
 def _without_missing(
@@ -133,33 +160,48 @@ def _typed(column: Column, name: str) -> Column:
     if column.dtype.kind in "fiub":
         return column.astype(np.float64)
     if column.dtype.kind in "OUS":
-        return _numbers([("" if cell is None else str(cell)) for cell in column.tolist()], name)
+        return numbers_of([("" if cell is None else str(cell)) for cell in column.tolist()], name)
     raise HalfwaveError(f"column {name!r} must hold numbers or dates; got {column.dtype}")
 
 
 def _from_text(file: Path, names: Sequence[str]) -> list[Column]:
+    header, body = table_of_text(_lines_of(file), file.name)
+    places = [_find(name, header, file.name) for name in names]
+    return [numbers_of([row[i] for row in body], name) for i, name in zip(places, names, strict=True)]
+
+
+def _lines_of(file: Path) -> list[str]:
     try:
         opener = gzip.open if file.suffix.lower() == ".gz" else open
         with opener(file, "rt", encoding="utf-8-sig", newline="") as stream:
-            lines = [line for line in stream if line.strip() and not line.startswith("#")]
+            return list(stream)
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         raise HalfwaveError(f"{file.name} is not UTF-8 text ({error})") from None
+
+
+def table_of_text(lines: Iterable[str], where: str) -> tuple[list[str], list[list[str]]]:
+    """Names of the columns (numbers from 1 where there is no header row), and rows of as many cells.
+
+    >>> table_of_text(["x;y", "1;2,5"], "a table")
+    (['x', 'y'], [['1', '2,5']])
+    """
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
     if not lines:
-        raise HalfwaveError(f"{file.name} is empty; a header row and rows of numbers are needed")
+        raise HalfwaveError(f"{where} is empty; a header row and rows of numbers are needed")
     delimiter = next((mark for mark in "\t;," if mark in lines[0]), ",")
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error as error:
+        raise HalfwaveError(f"{where} is not a table ({error})") from None
     header = [cell.strip() for cell in rows[0]]
     if all(_is_value(cell) for cell in header):
         header, body = [str(i + 1) for i in range(len(header))], rows
     else:
         body = rows[1:]
-    places = [_find(name, header, file.name) for name in names]
     for number, row in enumerate(body, 1):
         if len(row) != len(header):
-            raise HalfwaveError(
-                f"row {number} of {file.name} has {len(row)} cells; the header has {len(header)}"
-            )
-    return [_numbers([row[i] for row in body], name) for i, name in zip(places, names, strict=True)]
+            raise HalfwaveError(f"row {number} of {where} has {len(row)} cells; the header has {len(header)}")
+    return header, body
 
 
 def _is_value(cell: str) -> bool:
@@ -170,7 +212,8 @@ def _is_value(cell: str) -> bool:
     return True
 
 
-def _numbers(cells: list[str], name: str) -> Column:
+def numbers_of(cells: list[str], name: str) -> Column:
+    """A column of text as numbers or dates; cells that say so are missing."""
     stripped = [cell.strip() for cell in cells]
     filled = [cell for cell in stripped if cell.lower() not in _MISSING]
     if filled and all(_DATE.match(cell) for cell in filled):

@@ -1,89 +1,67 @@
-"""What the page asks of the library: one function for each kind of request, from payload to payload."""
+"""The kinds of questions a page can ask, room by room; a room is imported when it is first asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
-import numpy as np
-
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.payloads import MOST_TERMS, function_of, number, text
-from halfwave.functions import PiecewiseLinear, parse
-from halfwave.functions.relu_terms import relu_terms
+from halfwave.explorer.session import Answer
 
-__all__ = ["ANSWERS", "describe", "read_formula"]
+__all__ = ["ROOMS", "answer_of", "recorded", "room_of", "warm_up"]
 
-_DIGITS = 6
-Payload = dict[str, Any]
-
-
-def read_formula(payload: Mapping[str, Any]) -> Payload:
-    """The terms of a typed formula, read by `halfwave.functions.parse`: as data, never as code.
-
-    >>> read_formula({"text": "2*relu(x - 1) + 3"})
-    {'terms': [[1.0, 2.0, -2.0]], 'slope': 0.0, 'offset': 3.0}
-    """
-    function = parse(text(payload, "text"))
-    jumps = function.point_masses()
-    if jumps:
-        at, height = jumps[0]
-        raise HalfwaveError(
-            f"a sum of rectified terms has no jumps; this formula jumps by {height:g} at {at:g}"
-        )
-    rows, slope, offset = [], 0.0, 0.0
-    for term in relu_terms(function.pieces):
-        if term.kind == "relu":
-            rows.append([term.weight, term.slope, term.intercept])
-        elif term.kind == "line":
-            slope += term.weight * term.slope
-            offset += term.weight * term.intercept
-        else:
-            offset += term.weight
-    if len(rows) > MOST_TERMS:
-        raise HalfwaveError(f"a function may have at most {MOST_TERMS} terms here; got {len(rows)}")
-    return {"terms": rows, "slope": slope, "offset": offset}
-
-
-def describe(payload: Mapping[str, Any]) -> Payload:
-    """The function with its derivative and antiderivative in words, and its Gaussian mean.
-
-    >>> answer = describe({"terms": [[1, 1, 0]], "gaussian": {"mu": 0, "sigma": 1}})
-    >>> answer["antiderivative"], answer["gaussian"]["zeros"]
-    ('0 if x <= 0, 0.5*x^2 if x > 0', 0.5)
-    """
-    function = function_of(payload)
-    return {
-        "formula": function.formula(digits=_DIGITS),
-        "latex": function.latex(digits=_DIGITS),
-        "cases": function.formula(style="cases", digits=_DIGITS),
-        "derivative": function.derivative().formula(style="cases", digits=_DIGITS),
-        "antiderivative": function.antiderivative().formula(digits=_DIGITS),
-        "gaussian": _gaussian(function, payload.get("gaussian")),
-    }
-
-
-def _gaussian(function: PiecewiseLinear, given: Any) -> Payload | None:
-    """Mean of f under a normal input, and the share of inputs for which f is exactly zero."""
-    if given is None:
-        return None
-    if not isinstance(given, dict):
-        raise HalfwaveError("`gaussian` must be an object with mu and sigma")
-    mu, sigma = number(given, "mu"), number(given, "sigma")
-    zero = (function.slopes == 0) & (function.intercepts == 0)
-    indicator = PiecewiseLinear(function.kinks, np.zeros(len(zero)), zero.astype(np.float64))
-    return {
-        "mean": _finite_or_none(function.gaussian_mean(mu, sigma)),
-        "zeros": indicator.gaussian_mean(mu, sigma),
-    }
-
-
-def _finite_or_none(value: float) -> float | None:
-    # JSON knows no infinity
-    return value if np.isfinite(value) else None
-
-
-ANSWERS: dict[str, Callable[[Mapping[str, Any]], Payload]] = {
-    "parse": read_formula,
-    "describe": describe,
+# kinds are "room.verb"; torch is not imported for a page that only looks at functions
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    "functions": ("functions_answers", "onnx_answers"),
+    "units": ("units_answers",),
+    "fit": ("fit_answers",),
+    "machine": ("machine_answers",),
 }
+
+
+def room_of(kind: str) -> str:
+    """The room whose questions are of this kind.
+
+    >>> room_of("functions.parse")
+    'functions'
+    """
+    return kind.partition(".")[0]
+
+
+def answer_of(kind: Any) -> Answer:
+    """The function that answers questions of this kind.
+
+    Raises:
+        HalfwaveError: if there is no such kind.
+    """
+    if isinstance(kind, str) and room_of(kind) in ROOMS:
+        for module in _modules(room_of(kind)):
+            if kind in module.ANSWERS:
+                return module.ANSWERS[kind]
+    raise HalfwaveError(
+        f"`kind` of a request must be that of a question that a room asks; got {repr(kind)[:60]}"
+    )
+
+
+@cache
+def warm_up() -> None:
+    """Begin to import all rooms, beside what else is done: the first question of a room then waits less."""
+    Thread(target=lambda: [list(_modules(room)) for room in ROOMS], daemon=True).start()
+
+
+def recorded() -> list[tuple[str, dict[str, Any]]]:
+    """The questions whose answers go into an exported page, which has no Python to ask."""
+    return [
+        question
+        for room in ROOMS
+        for module in _modules(room)
+        for question in getattr(module, "RECORDED", ())
+    ]
+
+
+def _modules(room: str) -> Iterator[Any]:
+    for name in ROOMS[room]:
+        yield import_module(f"halfwave.explorer.{name}")

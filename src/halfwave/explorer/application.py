@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from halfwave.explorer.page import page, script, static_text
-from halfwave.explorer.protocol import answer
+from halfwave.explorer.conversation import converse
+from halfwave.explorer.page import page, script, style
+from halfwave.explorer.shelf import Shelf
 
 __all__ = ["application"]
 
@@ -30,18 +30,24 @@ _HEADERS = {
 }
 
 
-def application(hosts: Iterable[str]) -> ASGIApp:
+def application(hosts: Iterable[str], shelf: Shelf | None = None) -> ASGIApp:
     """The application for these values of the Host header, such as ``127.0.0.1:8765``.
 
-    There is no folder that paths lead into: the four routes are all there is.
+    There is no folder that paths lead into: the four routes are all there is, and files are opened by the names
+    that they have on the shelf.
     """
+    own = Shelf() if shelf is None else shelf
+
+    async def conversation(socket: WebSocket) -> None:
+        await converse(socket, own)
+
     texts = {
         "/": ("text/html", page()),
         "/explorer.js": ("text/javascript", script()),
-        "/explorer.css": ("text/css", static_text("explorer.css")),
+        "/explorer.css": ("text/css", style()),
     }
     routes = [Route(path, _sends(*text)) for path, text in texts.items()]
-    return _OnlyHere(Starlette(routes=[*routes, WebSocketRoute("/ws", _converse)]), frozenset(hosts))
+    return _OnlyHere(Starlette(routes=[*routes, WebSocketRoute("/ws", conversation)]), frozenset(hosts))
 
 
 def _sends(media_type: str, text: str) -> Callable[[Request], Response]:
@@ -50,21 +56,6 @@ def _sends(media_type: str, text: str) -> Callable[[Request], Response]:
         return Response(text, media_type=media_type, headers={**_HEADERS, "Content-Security-Policy": policy})
 
     return send
-
-
-async def _converse(socket: WebSocket) -> None:
-    """Answer the messages of one page, one after the other, off the event loop."""
-    await socket.accept()
-    try:
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            reply = await to_thread.run_sync(answer, text if text is not None else "")
-            await socket.send_text(reply)
-    except WebSocketDisconnect:
-        return  # gone while its answer was on the way
 
 
 class _OnlyHere:

@@ -1,49 +1,102 @@
-"""The protocol of the websocket: JSON, one answer for each request, whatever the request holds.
+"""The protocol of the page: JSON, one answer for each request, whatever the request holds.
 
-A request is ``{"id": 7, "kind": "describe", "payload": {…}}``. Its answer is ``{"id": 7, "payload": {…}}``, or
-``{"id": 7, "error": "one sentence", "place": "what to show below it"}``.
+A request is ``{"id": 7, "kind": "functions.describe", "payload": {…}}``. Its answer is
+``{"id": 7, "payload": {…}}``, or ``{"id": 7, "error": "one sentence", "place": "what to show below it"}``.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.answers import ANSWERS
+from halfwave.explorer.answers import answer_of, room_of
+from halfwave.explorer.session import Session
 
-__all__ = ["LARGEST_MESSAGE", "answer"]
+__all__ = ["LARGEST_MESSAGE", "LARGEST_UPLOAD", "Request", "answer", "read_request", "refusal", "reply_to"]
 
 LARGEST_MESSAGE = 64 * 1024
 """Characters of a request."""
 
+LARGEST_UPLOAD = 32 * 1024 * 1024
+"""Characters of a request that brings a file."""
+
+_UPLOADS = ("fit.read",)
+
 _log = logging.getLogger(__name__)
 
 
-def answer(message: str) -> str:
+@dataclass(frozen=True)
+class Request:
+    """A question of a page: its number, its kind ("room.verb"), and what it asks about."""
+
+    identity: int
+    kind: str
+    payload: dict[str, Any]
+
+    @property
+    def room(self) -> str:
+        """The room that asks."""
+        return room_of(self.kind)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether this ends another question, beside which it must be answered."""
+        return self.kind.endswith(".cancel")
+
+
+def answer(session: Session, message: str) -> str:
     """The answer to one message; nothing that a message holds makes this raise.
 
-    >>> answer('{"id": 1, "kind": "parse", "payload": {"text": "relu(x"}}')[:45]
+    >>> answer(Session(), '{"id": 1, "kind": "functions.parse", "payload": {"text": "relu(x"}}')[:45]
     '{"id": 1, "error": "every `(` must be closed;'
     """
+    request = read_request(message)
+    return request if isinstance(request, str) else reply_to(session, request)
+
+
+def read_request(message: str) -> Request | str:
+    """The request that a message holds, or the answer that says why it holds none."""
     identity: int | None = None
     try:
-        request = _decoded(message)
-        identity = _identity(request)
-        return _encoded({"id": identity, "payload": ANSWERS[_kind(request)](_payload(request))})
+        fields = _decoded(message)
+        identity = _identity(fields)
+        request = Request(identity, _kind(fields), _payload(fields))
+        if len(message) > LARGEST_MESSAGE and request.kind not in _UPLOADS:
+            raise HalfwaveError(
+                f"a request may have at most {LARGEST_MESSAGE} characters; got {len(message)}"
+            )
+        return request
     except HalfwaveError as error:
-        sentence, _, place = str(error).partition("\n")
-        return _encoded({"id": identity, "error": sentence, **({"place": place} if place else {})})
+        return refusal(identity, error)
+
+
+def reply_to(session: Session, request: Request) -> str:
+    """The answer to a request; a fault of ours is logged, and the page is told that there was one."""
+    try:
+        payload = answer_of(request.kind)(session, request.payload)
+        return _encoded({"id": request.identity, "payload": payload})
+    except HalfwaveError as error:
+        return refusal(request.identity, error)
     except Exception:
-        # a fault of ours: the page learns of it, the terminal shows where, and the server goes on
+        # the page learns of it, the terminal shows where, and the server goes on
         _log.exception("the explorer could not answer a request")
-        return _encoded({"id": identity, "error": "the library failed here; the terminal shows where"})
+        return _encoded(
+            {"id": request.identity, "error": "the library failed here; the terminal shows where"}
+        )
+
+
+def refusal(identity: int | None, error: HalfwaveError) -> str:
+    """The answer that carries an error: its first line, and the rest as its place."""
+    sentence, _, place = str(error).partition("\n")
+    return _encoded({"id": identity, "error": sentence, **({"place": place} if place else {})})
 
 
 def _decoded(message: str) -> dict[str, Any]:
-    if len(message) > LARGEST_MESSAGE:
-        raise HalfwaveError(f"a request may have at most {LARGEST_MESSAGE} characters; got {len(message)}")
+    if len(message) > LARGEST_UPLOAD:
+        raise HalfwaveError(f"a request may have at most {LARGEST_UPLOAD} characters; got {len(message)}")
     try:
         request = json.loads(message, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -66,8 +119,8 @@ def _identity(request: dict[str, Any]) -> int:
 
 def _kind(request: dict[str, Any]) -> str:
     kind = request.get("kind")
-    if not isinstance(kind, str) or kind not in ANSWERS:
-        raise HalfwaveError(f"`kind` of a request must be one of {', '.join(ANSWERS)}")
+    if not isinstance(kind, str) or len(kind) > 60:
+        raise HalfwaveError("`kind` of a request must be a short text such as functions.describe")
     return kind
 
 

@@ -34,7 +34,6 @@ def wanted(use_numba: bool | None, work: int = 0) -> bool:
     Raises:
         HalfwaveError: if it is asked for and numba is not installed.
     """
-    global _loaded
     if use_numba is False or (use_numba is None and not _loaded and work < _WORTH_LOADING):
         return False
     if _loaded and not use_numba:
@@ -42,7 +41,6 @@ def wanted(use_numba: bool | None, work: int = 0) -> bool:
     found = importlib.util.find_spec("numba") is not None
     if use_numba and not found:
         raise HalfwaveError("`use_numba=True` needs the package numba; got an environment without it")
-    _loaded = _loaded or found
     return found
 
 
@@ -66,6 +64,7 @@ def descend(
         rules: least points, least length, whether the first piece is flat, and the last one.
         quick: whether to stop after a few steps.
     """
+    global _loaded
     kernel: Any = importlib.import_module("halfwave.fitting.compiled_descent")
     knots, heights = knots.copy(), heights.copy()
     # Read-only arrays are another type to numba: it would compile all again.
@@ -85,6 +84,8 @@ def descend(
         flats,
         quick,
     )
+    # only now: a thread that fits meanwhile should not wait until the kernels are compiled
+    _loaded = True
     return knots, heights, float(cost)
 
 

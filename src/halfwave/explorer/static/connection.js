@@ -1,20 +1,37 @@
-/** The line to the library: a websocket that comes back by itself, and one answer for each question. */
+/** The line to the library: it comes back by itself, and there is one answer for each question. */
 
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 5000;
 
-/** Questions to Python. Its `state` is "none" (a page from disk), "opening", "open" or "lost". */
+/** A line over a websocket: a function that opens it once and returns how to send. */
+export function socketLine(address) {
+  return ({ opened, received, lost }) => {
+    const socket = new WebSocket(address);
+    socket.onopen = opened;
+    socket.onmessage = (event) => received(event.data);
+    socket.onclose = lost;
+    return (text) => socket.send(text);
+  };
+}
+
+/**
+ * Questions to Python. Its `state` is "none" (a page from disk), "opening", "open" or "lost". Without a line, only
+ * what was recorded when the page was written can be answered: [kind, payload, answer] each.
+ */
 export class Connection {
-  #socket = null;
+  #send = null;
   #waiting = new Map();
   #next = 1;
   #wait = FIRST_WAIT;
   #listeners = new Set();
+  #recorded = new Map();
+  #early = [];
 
-  constructor(address) {
-    this.state = address ? "opening" : "none";
-    this.address = address;
-    if (address) this.#open();
+  constructor(line, recorded = []) {
+    this.state = line ? "opening" : "none";
+    this.line = line;
+    for (const [kind, payload, answer] of recorded) this.#recorded.set(questionKey(kind, payload), answer);
+    if (line) this.#open();
   }
 
   /** Call the listener whenever the state changes. */
@@ -24,10 +41,18 @@ export class Connection {
 
   /** The payload of the answer; fails with one sentence, and perhaps a `place` in what was asked. */
   ask(kind, payload) {
-    if (this.state !== "open") return Promise.reject(new Error(this.whyNot()));
+    if (this.state === "none") {
+      const answer = this.#recorded.get(questionKey(kind, payload));
+      if (answer !== undefined) return Promise.resolve(answer);
+    }
+    if (this.state !== "open" && this.state !== "opening") return Promise.reject(this.#unheard());
     const id = this.#next++;
-    this.#socket.send(JSON.stringify({ id, kind, payload }));
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const answered = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const text = JSON.stringify({ id, kind, payload });
+    // the first questions are asked before the line is there
+    if (this.state === "opening") this.#early.push(text);
+    else this.#send(text);
+    return answered;
   }
 
   /** Why nothing can be asked just now. */
@@ -37,14 +62,21 @@ export class Connection {
       : "Python does not answer just now; the page keeps trying";
   }
 
+  /** The error of a question that did not reach Python, and may be asked again. */
+  #unheard() {
+    return Object.assign(new Error(this.whyNot()), { unheard: this.state !== "none" });
+  }
+
   #open() {
-    this.#socket = new WebSocket(this.address);
-    this.#socket.onopen = () => {
-      this.#wait = FIRST_WAIT;
-      this.#become("open");
-    };
-    this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
-    this.#socket.onclose = () => this.#lose();
+    this.#send = this.line({
+      opened: () => {
+        this.#wait = FIRST_WAIT;
+        for (const text of this.#early.splice(0)) this.#send(text);
+        this.#become("open");
+      },
+      received: (text) => this.#receive(JSON.parse(text)),
+      lost: () => this.#lose(),
+    });
   }
 
   #receive(reply) {
@@ -56,8 +88,9 @@ export class Connection {
   }
 
   #lose() {
+    this.#early = [];
     this.#become("lost");
-    for (const question of this.#waiting.values()) question.reject(new Error(this.whyNot()));
+    for (const question of this.#waiting.values()) question.reject(this.#unheard());
     this.#waiting.clear();
     setTimeout(() => this.#open(), this.#wait);
     this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
@@ -67,6 +100,15 @@ export class Connection {
     this.state = state;
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** A question as text, the same for every order of its keys. */
+function questionKey(kind, payload) {
+  const sorted = (key, value) =>
+    value && typeof value === "object" && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value;
+  return `${kind} ${JSON.stringify(payload, sorted)}`;
 }
 
 /**
@@ -105,10 +147,10 @@ export class Latest {
       this.onAnswer(payload, null);
     } catch (error) {
       // the same question would fail again, unless it was the line that failed
-      if (this.connection.state === "open") this.#answered = text;
+      if (!error.unheard) this.#answered = text;
       this.onAnswer(null, error);
     }
     this.#busy = false;
-    if (this.connection.state === "open") this.#send();
+    if (this.connection.state === "open" || this.connection.state === "none") this.#send();
   }
 }

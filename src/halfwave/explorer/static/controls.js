@@ -1,14 +1,16 @@
 /** Sliders with number boxes, and switches. */
 
-import { button, element } from "./dom.js";
+import { button, element, focusNear } from "./dom.js";
 
 /**
  * A slider and a number box for one number. `oninput(value)` while it moves, `onrest()` when it is let go.
- * The box takes any finite number; the slider grows to reach it.
+ * The box takes any finite number; the slider grows to reach it, though not beyond `farthest`.
  */
 export class NumberControl {
-  constructor({ label, name, low, high, step = 0.01, limits = [-1e6, 1e6], oninput, onrest, key = label }) {
-    Object.assign(this, { low, high, limits });
+  constructor({
+    label, name, low, high, step = 0.01, limits = [-1e6, 1e6], farthest = Infinity, oninput, onrest, key = label,
+  }) {
+    Object.assign(this, { low, high, limits, farthest });
     const send = (text) => {
       const value = Number(text);
       if (text === "" || !Number.isFinite(value)) return;
@@ -29,13 +31,13 @@ export class NumberControl {
   /** Show this value; a box that is being typed in keeps its text. */
   show(value) {
     this.value = value;
-    const reach = Math.ceil(Math.abs(value));
+    const reach = Math.min(Math.ceil(Math.abs(value)), this.farthest);
     const low = Math.max(this.limits[0], value < this.low ? -reach : this.low);
     const high = Math.min(this.limits[1], Math.max(this.high, reach));
     if (this.slider.min !== String(low)) this.slider.min = low;
     if (this.slider.max !== String(high)) this.slider.max = high;
     this.slider.value = value;
-    if (document.activeElement !== this.box || Number(this.box.value) !== value) {
+    if (focusNear(this.box) !== this.box || Number(this.box.value) !== value) {
       const text = String(Number(value.toPrecision(10)));
       if (this.box.value !== text) this.box.value = text;
     }

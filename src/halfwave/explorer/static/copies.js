@@ -63,10 +63,26 @@ function asLatex(sum) {
   return `f(x) = ${latexSum([...terms, [slope, "x"], [offset, ""]])}`;
 }
 
+function asTorch(sum) {
+  const { slopes, intercepts, weights, slope, offset } = arguments_(sum);
+  const values = { slopes, intercepts, weights, slope, offset };
+  const lines = Object.entries(values).map(([name, value]) => {
+    const written = Array.isArray(value) ? list(value) : value;
+    return `        self.${name} = nn.Parameter(torch.tensor(${written}, dtype=torch.float64))\n`;
+  });
+  return (
+    "import torch\nfrom torch import nn\n\n\nclass SumOfReLUs(nn.Module):\n    def __init__(self):\n        super().__init__()\n" +
+    `${lines.join("")}\n    def forward(self, x):\n` +
+    "        terms = torch.relu(x.unsqueeze(-1) * self.slopes + self.intercepts)\n" +
+    "        return (terms * self.weights).sum(-1) + self.slope * x + self.offset\n"
+  );
+}
+
 /** The texts by the name on their button. */
 export const COPIES = {
   Python: asPython,
   NumPy: asNumpy,
+  torch: asTorch,
   LaTeX: asLatex,
   JSON: (sum) => `${JSON.stringify(arguments_(sum))}\n`,
 };

@@ -32,6 +32,11 @@ export function setAttributes(node, attributes) {
   }
 }
 
+/** The element that has the focus on the page of this node, or in the shadow in which a notebook keeps it. */
+export function focusNear(node) {
+  return node.getRootNode().activeElement ?? null;
+}
+
 /** Put the whole text on the clipboard; where that is not allowed, show it selected instead. */
 export async function copyText(text, fallback) {
   try {

@@ -1,8 +1,8 @@
 /** The smaller panels of the room "Functions": formula, copies, values at a point, line, leak and input. */
 
 import { NumberControl, Switch } from "./controls.js";
-import { COPIES } from "./copies.js";
-import { button, copyText, element, setText } from "./dom.js";
+import { CopiesPanel } from "./copies_panel.js";
+import { element, focusNear, setText } from "./dom.js";
 import { toneOf } from "./colours.js";
 import { shown } from "./numerals.js";
 import { integralOf, slopeOf, valueOf } from "./sums.js";
@@ -10,23 +10,16 @@ import { termText } from "./terms_panel.js";
 
 /** The formula, term by term in the colours of the plot, with buttons that copy it. */
 export class FormulaPanel {
-  constructor() {
+  constructor(connection) {
     this.formula = element("p", { class: "formula-line", id: "formula" });
-    this.copied = element("pre", { class: "copied", "aria-live": "polite", tabindex: "0", hidden: true });
-    const buttons = Object.keys(COPIES).map((name) => button(name, `Copy as ${name}`, () => this.#copy(name)));
-    this.element = element(
-      "section",
-      { class: "card", "aria-label": "Formula" },
-      this.formula,
-      element("div", { class: "row" }, element("span", { class: "label" }, "Copy as"), buttons),
-      this.copied,
-    );
+    this.copies = new CopiesPanel(connection, "halfwave-function");
+    this.element = element("section", { class: "card", "aria-label": "Formula" }, this.formula, this.copies.elements);
   }
 
   show(document) {
     if (this.document === document) return;
     this.document = document;
-    this.copied.hidden = true;
+    this.copies.show(document);
     const parts = document.terms.flatMap((term, index) => [
       term.w < 0 ? " − " : index ? " + " : "",
       element("span", { class: term.on ? "part" : "part muted", ...toneOf(index) }, termText(term, document.leak)),
@@ -37,16 +30,6 @@ export class FormulaPanel {
     const note = document.leak && parts.length ? [element("span", { class: "note" }, leak)] : [];
     const all = [...parts, ...rest, ...note];
     this.formula.replaceChildren(element("var", {}, "f(x)"), " = ", ...(all.length ? all : ["0"]));
-  }
-
-  async #copy(name) {
-    const text = COPIES[name](this.document);
-    this.copied.textContent = text;
-    this.copied.dataset.text = text;
-    this.copied.hidden = false;
-    const done = await copyText(text, this.copied);
-    this.copied.setAttribute("aria-label", done ? `Copied as ${name}` : "Select and copy this text");
-    this.copied.dataset.note = done ? "copied" : "select and copy";
   }
 }
 
@@ -72,7 +55,7 @@ export class ReadoutPanel {
   }
 
   show(document, { probe }) {
-    if (globalThis.document.activeElement !== this.box) this.box.value = String(Number(probe.toPrecision(6)));
+    if (focusNear(this.box) !== this.box) this.box.value = String(Number(probe.toPrecision(6)));
     [valueOf, slopeOf, integralOf].forEach((of, index) => {
       const value = of(document, probe);
       setText(this.values[index], shown(value));
@@ -145,7 +128,7 @@ export class TypedFormula {
       event.preventDefault();
       this.#complain(null);
       try {
-        actions.take(await connection.ask("parse", { text: this.box.value.replaceAll("−", "-").replaceAll("·", "*") }));
+        actions.take(await connection.ask("functions.parse", { text: this.box.value.replaceAll("−", "-").replaceAll("·", "*") }));
       } catch (error) {
         this.#complain(error);
       }

@@ -27,7 +27,7 @@ class FunctionsRoom {
     this.library = new LibraryPanel(connection);
     this.terms = new TermsPanel(this.actions);
     this.whole = new WholePanel(this.actions, this.library);
-    this.formula = new FormulaPanel();
+    this.formula = new FormulaPanel(connection);
     this.readout = new ReadoutPanel(this.actions);
     this.thresholds = new ThresholdsPanel(colours, this.actions);
     this.typed = new TypedFormula(connection, this.actions);

@@ -1,7 +1,7 @@
 /** Handles of the terms in the plot: one on each kink, and one on the arm of the selected term for its slope. */
 
 import { toneOf } from "./colours.js";
-import { element, setAttributes } from "./dom.js";
+import { element, focusNear, setAttributes } from "./dom.js";
 import { arrowOf, makeDraggable } from "./gestures.js";
 import { shown, snapped, tidy } from "./numerals.js";
 import { kinkOf } from "./sums.js";
@@ -41,7 +41,7 @@ export class Handles {
   show(terms, selected) {
     if (terms.length !== this.#kinks.length) {
       this.#kinks = terms.map((_, index) => this.#makeKink(index));
-      const focused = this.plot.handles.contains(document.activeElement);
+      const focused = this.plot.handles.contains(focusNear(this.plot.handles));
       this.plot.handles.replaceChildren(...this.#kinks, this.slope);
       if (focused) this.#kinks[selected]?.focus({ preventScroll: true });
     }

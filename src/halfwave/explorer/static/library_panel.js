@@ -9,7 +9,7 @@ import { sounding } from "./sums.js";
 export class LibraryPanel {
   constructor(connection) {
     this.connection = connection;
-    this.latest = new Latest(connection, "describe", (answer, error) => this.#receive(answer, error));
+    this.latest = new Latest(connection, "functions.describe", (answer, error) => this.#receive(answer, error));
     this.formula = element("code", { id: "library-formula" });
     this.derivative = element("table", { "aria-label": "Derivative, piece by piece" });
     this.integral = element("table", { "aria-label": "Antiderivative, piece by piece" });

@@ -51,6 +51,28 @@ export class CanvasPen {
     context.stroke();
   }
 
+  /** Many points of one size; small ones are squares, which a canvas fills fastest. */
+  points(places, radius, { fill, alpha = 1 }) {
+    const { context } = this;
+    context.globalAlpha = alpha;
+    context.fillStyle = fill;
+    for (const [x, y] of places) {
+      if (radius < 2) {
+        context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
+        continue;
+      }
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fill();
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** A picture made before, over this width and height. */
+  image(canvas, width, height) {
+    this.context.drawImage(canvas, 0, 0, width, height);
+  }
+
   /** The halo keeps a text legible where a curve passes behind it. */
   text(x, y, text, { fill, halo, align = "start", size = 12 }) {
     const { context } = this;
@@ -105,6 +127,12 @@ export class SvgPen {
   dot([x, y], radius, { fill, stroke, width = 2 }) {
     const look = `fill="${fill}" stroke="${stroke}" stroke-width="${width}"`;
     this.#parts.push(`<circle cx="${place(x)}" cy="${place(y)}" r="${radius}" ${look}/>`);
+  }
+
+  points(places, radius, { fill, alpha = 1 }) {
+    const look = `stroke="${fill}" stroke-opacity="${alpha}" stroke-width="${2 * radius}" stroke-linecap="round"`;
+    const path = places.map(([x, y]) => `M${place(x)} ${place(y)}h0`).join("");
+    this.#parts.push(`<path d="${path}" fill="none" ${look}/>`);
   }
 
   text(x, y, text, { fill, halo, align = "start", size = 12 }) {

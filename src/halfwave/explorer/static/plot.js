@@ -8,11 +8,12 @@ const PIXELS_PER_TICK = 64;
 
 /**
  * Shows a window [left, right, bottom, top] of the plane. `scene(pen, plot)` draws what is in it; `afterwards`
- * places the handles.
+ * places the handles. Without `axes` the scene draws its own; a
+ * `flat` plot stands under another one and has numbers at its ordinates only.
  */
 export class Plot {
-  constructor({ label, colours, scene, afterwards = () => {}, small = false }) {
-    Object.assign(this, { colours, scene, afterwards, small, window: [-4, 4, -4, 4], width: 0, height: 0 });
+  constructor({ label, colours, scene, afterwards = () => {}, small = false, axes = true, flat = false }) {
+    Object.assign(this, { colours, scene, afterwards, small, axes, flat, window: [-4, 4, -4, 4], width: 0, height: 0 });
     this.canvas = element("canvas", { role: "img", "aria-label": label });
     this.handles = element("div", { class: "handles" });
     this.element = element("div", { class: small ? "plot small" : "plot" }, this.canvas, this.handles);
@@ -87,16 +88,16 @@ export class Plot {
 
   #compose(pen) {
     pen.clip(0, 0, this.width, this.height);
-    this.#grid(pen);
+    if (this.axes) this.#grid(pen);
     this.scene(pen, this);
-    this.#labels(pen);
+    if (this.axes) this.#labels(pen);
     pen.unclip();
   }
 
   #ticks() {
     const [left, right, bottom, top] = this.window;
     const apart = this.small ? PIXELS_PER_TICK / 1.6 : PIXELS_PER_TICK;
-    return [ticks(left, right, this.width / apart), ticks(bottom, top, this.height / apart)];
+    return [ticks(left, right, this.width / (this.flat ? PIXELS_PER_TICK : apart)), ticks(bottom, top, this.height / (this.flat ? 28 : apart))];
   }
 
   #grid(pen) {
@@ -114,15 +115,17 @@ export class Plot {
     const size = this.small ? 10 : 12;
     const within = (pixels, low, high) => Math.min(Math.max(pixels, low), high);
     const row = within(this.down(0) + (this.small ? size : 20), size, this.height - size);
-    const column = within(this.across(0) - 6, 30, this.width - 8);
+    const edge = this.flat ? 6 : 10;
+    const widest = Math.max(0, ...ys.map((y) => shown(y, 8).length));
+    const column = within(this.across(0) - 6, Math.max(30, 0.6 * size * widest + 4), this.width - 8);
     const look = { fill: this.colours.soft, halo: this.colours.card, size };
     for (const x of xs) {
       const at = this.across(x);
-      if (x !== 0 && at > 12 && at < this.width - 12) pen.text(at, row, shown(x), { ...look, align: "center" });
+      if (!this.flat && x !== 0 && at > 12 && at < this.width - 12) pen.text(at, row, shown(x, 8), { ...look, align: "center" });
     }
     for (const y of ys) {
       const at = this.down(y);
-      if (y !== 0 && at > 10 && at < this.height - 10) pen.text(column, at, shown(y), { ...look, align: "end" });
+      if (y !== 0 && at > edge && at < this.height - edge) pen.text(column, at, shown(y, 8), { ...look, align: "end" });
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import { toneOf } from "./colours.js";
 import { NumberControl } from "./controls.js";
-import { button, element, setText } from "./dom.js";
+import { button, element, focusNear, setText } from "./dom.js";
 import { shown } from "./numerals.js";
 import { kinkOf } from "./sums.js";
 
@@ -44,7 +44,8 @@ export class TermsPanel {
   }
 
   #rebuild(count) {
-    const focused = this.element.contains(document.activeElement) && document.activeElement.dataset.key;
+    const active = focusNear(this.element);
+    const focused = this.element.contains(active) && active.dataset.key;
     this.#cards = Array.from({ length: count }, (_, index) => new TermCard(index, this.actions));
     this.element.replaceChildren(...this.#cards.map((card) => card.element));
     // the last card has no next one: its buttons hand on to the one above

@@ -1,0 +1,172 @@
+"""The data that one page has open: bundled sets, files that the person gave, pasted tables, drawn points."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from halfwave.datasets import load_columns
+from halfwave.datasets.columns import column_names, numbers_of, table_of_text
+from halfwave.errors import HalfwaveError
+from halfwave.explorer.fit_sets import SETS, set_named
+from halfwave.explorer.shelf import Shelf
+
+__all__ = ["MOST_POINTS", "Data", "Tables"]
+
+MOST_POINTS = 1000
+"""Points that a page may send one by one."""
+_MOST_ROWS = 2_000_000
+_KEPT = 4
+_LONGEST_NAME = 200
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Two columns of numbers, a key that stands for them, and what is told of them."""
+
+    key: str
+    x: Vector
+    y: Vector
+    names: tuple[str, str]
+    columns: tuple[str, ...]
+    dropped: int = 0
+    """Rows left out because a value was missing."""
+
+
+class Tables:
+    """Finds the data that a page speaks of; what was read is kept for a while."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._texts: OrderedDict[str, tuple[list[str], list[list[str]]]] = OrderedDict()
+        self._data: OrderedDict[str, Data] = OrderedDict()
+
+    def read(self, text: str) -> tuple[str, list[str]]:
+        """Keep a pasted table; its key and the names of its columns."""
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        if key not in self._texts:
+            header, rows = table_of_text(io.StringIO(text.removeprefix("\ufeff"), newline=""), "the table")
+            if not rows:
+                raise HalfwaveError("the table has names of columns and no rows")
+            if len(rows) > _MOST_ROWS:
+                raise HalfwaveError(f"the table may have at most {_MOST_ROWS:,} rows; got {len(rows):,}")
+            _keep(self._texts, key, (header, rows))
+        return key, self._texts[key][0]
+
+    def data(self, source: Any) -> Data:
+        """The data of a source: an object with `set`, `file`, `text` or `points`, and perhaps columns `x`, `y`.
+
+        Raises:
+            HalfwaveError: if there is no such source, or its columns are not numbers.
+        """
+        if not isinstance(source, Mapping):
+            raise HalfwaveError(f"`source` must be an object; got a {type(source).__name__}")
+        key = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:16]
+        if key not in self._data:
+            _keep(self._data, key, self._found(source, key))
+        self._data.move_to_end(key)
+        return self._data[key]
+
+    def _found(self, source: Mapping[str, Any], key: str) -> Data:
+        if "set" in source:
+            name = _name(source, "set")
+            x, y = set_named(name)
+            return Data(key, x, y, (SETS[name].x, SETS[name].y), (SETS[name].x, SETS[name].y))
+        if "points" in source:
+            points = _points(source["points"])
+            return Data(key, points[:, 0], points[:, 1], ("x", "y"), ("x", "y"))
+        if "file" in source:
+            path = self._shelf.data_file(_name(source, "file"))
+            return self._of_columns(
+                source, key, column_names(path), lambda name: load_columns(path, [name])[0]
+            )
+        header, rows = self._pasted(_name(source, "text"))
+        return self._of_columns(
+            source, key, header, lambda name: numbers_of([row[header.index(name)] for row in rows], name)
+        )
+
+    def _pasted(self, key: str) -> tuple[list[str], list[list[str]]]:
+        if key not in self._texts:
+            raise HalfwaveError("the pasted table is no longer here; paste it again")
+        self._texts.move_to_end(key)
+        return self._texts[key]
+
+    def _of_columns(self, source: Mapping[str, Any], key: str, known: list[str], column: Any) -> Data:
+        """Two columns, those asked for or the first that hold numbers, without rows that lack a value."""
+        if len(known) == 1 and "x" not in source:
+            y = _as_numbers(column(known[0]), known[0])
+            x, names = np.arange(1.0, len(y) + 1), ("row", known[0])
+        else:
+            names = self._chosen(source, known, column)
+            x, y = (_as_numbers(column(name), name) for name in names)
+        if len(x) != len(y):
+            raise HalfwaveError(f"the columns must have the same length; got {len(x)} and {len(y)}")
+        full = np.isfinite(x) & np.isfinite(y)
+        if not full.any():
+            raise HalfwaveError(f"no row has both {names[0]!r} and {names[1]!r}")
+        return Data(key, x[full], y[full], names, tuple(known), int((~full).sum()))
+
+    def _chosen(self, source: Mapping[str, Any], known: list[str], column: Any) -> tuple[str, str]:
+        asked = [_name(source, axis) if source.get(axis) is not None else None for axis in "xy"]
+        for name in asked:
+            if name is not None and name not in known:
+                raise HalfwaveError(f"the columns are {', '.join(map(repr, known[:20]))}; got {name!r}")
+        found = [name for name in asked if name is not None]
+        for name in known:
+            if len(found) < 2 and name not in found and _holds_numbers(column, name):
+                found.append(name)
+        if len(found) < 2:
+            raise HalfwaveError(f"two columns of numbers are needed; got {', '.join(map(repr, known[:20]))}")
+        x = asked[0] or next(name for name in found if name != asked[1])
+        return x, asked[1] or next(name for name in found if name != x)
+
+
+def _keep(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
+    kept[key] = value
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)
+
+
+def _name(source: Mapping[str, Any], field: str) -> str:
+    value = source.get(field)
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
+        raise HalfwaveError(f"`{field}` of a source must be a name; got {repr(value)[:40]}")
+    return value
+
+
+def _points(value: Any) -> Vector:
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_POINTS:
+        size = f"{len(value)} of them" if isinstance(value, list) else f"a {type(value).__name__}"
+        raise HalfwaveError(f"`points` must be a list of 1 to {MOST_POINTS} [x, y]; got {size}")
+    for index, point in enumerate(value):
+        numbers = isinstance(point, list) and len(point) == 2
+        if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in point):
+            raise HalfwaveError(f"a point must be [x, y]; got {repr(point)[:40]} at index {index}")
+        if not all(abs(v) <= 1e300 for v in point):
+            raise HalfwaveError(f"a point must be finite; got {repr(point)[:40]} at index {index}")
+    return np.array(value, dtype=np.float64)
+
+
+def _holds_numbers(column: Any, name: str) -> bool:
+    try:
+        return bool(np.isfinite(_as_numbers(column(name), name)).any())
+    except HalfwaveError:
+        return False
+
+
+def _as_numbers(column: npt.NDArray[Any], name: str) -> Vector:
+    """Numbers as they are; dates as years, such as 1958.24, which a person can read off an axis."""
+    if column.dtype.kind != "M":
+        return column
+    days = (column - np.datetime64("2000-01-01", "us")) / np.timedelta64(1, "D")
+    return 2000.0 + days / 365.2425
