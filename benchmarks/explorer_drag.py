@@ -124,7 +124,10 @@ async def measure(address: str, seconds: float) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print; say so where there is no browser."""
+    if shutil.which("chromium") is None:
+        print("explorer_drag: needs Chromium on the path, and there is none")
+        return
     server = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None

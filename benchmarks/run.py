@@ -7,6 +7,7 @@ import sys
 
 import audit_overhead
 import drelu_sampling
+import explorer_drag
 import fit_coverage
 import pcd_update
 import relu_sum_fit
@@ -18,6 +19,7 @@ import torch
 BENCHMARKS = {
     "audit_overhead": audit_overhead.main,
     "drelu_sampling": drelu_sampling.main,
+    "explorer_drag": explorer_drag.main,
     "fit_coverage": fit_coverage.main,
     "pcd_update": pcd_update.main,
     "relu_sum_fit": relu_sum_fit.main,
