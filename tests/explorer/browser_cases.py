@@ -40,3 +40,18 @@ def drag(page: Page, handle: str, right: float, down: float = 0.0) -> None:
     page.mouse.move(x + right, y + down, steps=8)
     page.mouse.up()
     settle(page)
+
+
+def swipe(page: Page, handle: str, right: int) -> None:
+    """Move a handle by so many pixels with a finger."""
+    box = page.get_by_label(handle, exact=True).bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for shift in (right / 2, right):
+        touch.send(
+            "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + shift, "y": y}]}
+        )
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    settle(page)

@@ -12,6 +12,9 @@ import pytest
 from browser_cases import Open
 from explorer_cases import port_of, running
 
+from halfwave.explorer.session import Session
+from halfwave.explorer.shelf import Shelf
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -78,3 +81,17 @@ def open_page(browser: Browser, server: str) -> Iterator[Open]:
         context.close()
     assert complaints == []
     assert outside == []
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    """A page that has just come."""
+    return Session()
+
+
+@pytest.fixture(scope="session")
+def run() -> Any:
+    """The machine that comes with the package, as it is opened."""
+    from halfwave.explorer.machine_opening import open_run
+
+    return open_run(Shelf(), "bundled/digits")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from browser_cases import Open, drag, read, settle, until
+from browser_cases import Open, drag, read, settle, swipe, until
 from explorer_cases import port_of, running, sum_of
 from PIL import Image
 
@@ -379,14 +379,7 @@ def test_phone(open_page: Open, scheme: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(251, 251, 250)", "dark": "rgb(22, 25, 30)"}[scheme]
-    box = page.get_by_label("Kink of term 3").bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
-    for kind, shift in (("touchStart", 0), ("touchMove", 20), ("touchMove", 40), ("touchEnd", 40)):
-        points = [] if kind == "touchEnd" else [{"x": x + shift, "y": y}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    settle(page)
+    swipe(page, "Kink of term 3", 40)
     assert kink(page, 3) == pytest.approx(1.5 + 40 / 390 * 8.5, abs=0.05)
     assert page.evaluate("scrollY") == 0
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from browser_cases import Open, drag, read, settle, until
+from browser_cases import Open, drag, read, settle, swipe, until
 from explorer_cases import port_of, running
 
 from halfwave.explorer import export
@@ -331,14 +331,7 @@ def test_phone(open_page: Open) -> None:
     fitted(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     before = kink(page, 1)
-    box = page.get_by_label("Kink 1", exact=True).bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
-    for kind, shift in (("touchStart", 0), ("touchMove", 20), ("touchMove", 40), ("touchEnd", 40)):
-        points = [] if kind == "touchEnd" else [{"x": x + shift, "y": y}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    settle(page)
+    swipe(page, "Kink 1", 40)
     assert kink(page, 1) == pytest.approx(before + 40 / 390 * 99 * 1.14, abs=1)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from machine_cases import (
-    BUNDLED,
     CHAINS,
     ask,
     pixels,
@@ -23,27 +22,14 @@ from machine_cases import (
 
 from halfwave import datasets
 from halfwave.explorer.machine_answers import RECORDED
-from halfwave.explorer.machine_opening import open_run
 from halfwave.explorer.machine_part import MachinePart
 from halfwave.explorer.machine_pictures import SiteScale
 from halfwave.explorer.protocol import answer
 from halfwave.explorer.session import Session
-from halfwave.explorer.shelf import Shelf
 from halfwave.rbm.features import feature_importance, hidden_profiles, order_by_importance
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.runs import RunFolder
 from halfwave.units import UNITS, Binary, DReLU
-
-
-@pytest.fixture(scope="module")
-def session() -> Session:
-    return Session()
-
-
-@pytest.fixture(scope="module")
-def run() -> Any:
-    return open_run(Shelf(), BUNDLED)
-
 
 # the run that is open
 

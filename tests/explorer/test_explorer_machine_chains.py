@@ -10,7 +10,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machine_cases import (
-    BUNDLED,
     CHAINS,
     ask,
     every_state,
@@ -19,26 +18,14 @@ from machine_cases import (
 )
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.machine_opening import open_run
 from halfwave.explorer.machine_sampling import Chains, Clamp, Held, tempered
 from halfwave.explorer.session import Session
-from halfwave.explorer.shelf import Shelf
 from halfwave.units import UNITS
 
 # A two-sided normal deviate beyond 6.5 has probability 8e-11. The tests of samples here look at 26 numbers in all,
 # whose means over 4,000 independent chains are normal far enough out: false-alarm rate below 1e-8.
 FARTHEST = 6.5
 MANY = 4000
-
-
-@pytest.fixture(scope="module")
-def session() -> Session:
-    return Session()
-
-
-@pytest.fixture(scope="module")
-def run() -> Any:
-    return open_run(Shelf(), BUNDLED)
 
 
 # chains

@@ -20,21 +20,8 @@ from machine_cases import (
 )
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.machine_opening import open_run
 from halfwave.explorer.protocol import answer
 from halfwave.explorer.session import Session
-from halfwave.explorer.shelf import Shelf
-
-
-@pytest.fixture(scope="module")
-def session() -> Session:
-    return Session()
-
-
-@pytest.fixture(scope="module")
-def run() -> Any:
-    return open_run(Shelf(), BUNDLED)
-
 
 # what can go wrong
 

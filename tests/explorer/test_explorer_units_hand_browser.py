@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from browser_cases import Open, drag, read, settle, until
+from browser_cases import Open, drag, read, settle, swipe, until
 from units_cases import INPUT, answered, assert_numbers, unit_of, until_close
 
 
@@ -118,14 +118,7 @@ def test_phone(open_page: Open, scheme: Any) -> None:
         "nodes => nodes.filter(node => node.getBoundingClientRect().right > 390).length"
     )
     assert wide == 0
-    box = page.get_by_label(INPUT).bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
-    for kind, shift in (("touchStart", 0), ("touchMove", 20), ("touchMove", 40), ("touchEnd", 40)):
-        points = [] if kind == "touchEnd" else [{"x": x + shift, "y": y}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    settle(page)
+    swipe(page, INPUT, 40)
     assert unit_of(page)[1] == pytest.approx(40 / 390 * 12, abs=0.06)
     assert_numbers(page)
 
