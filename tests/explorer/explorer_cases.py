@@ -26,11 +26,11 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
-    """The address in the first line that the command prints."""
+    """The address in the first line that the command prints, without the room that it opens."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("the explorer runs at http://127.0.0.1:"), line
-    return line.split()[4]
+    return line.split()[4].partition("#")[0]
 
 
 @contextmanager

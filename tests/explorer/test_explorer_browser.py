@@ -353,6 +353,40 @@ def test_broken_links_open_the_first_picture(open_page: Open, link: str) -> None
     assert terms_of(open_page(link)) == [(-1.2, -1.2, 1), (0.5, 1, 1)]
 
 
+@pytest.mark.parametrize(
+    ("link", "entries"),
+    [
+        ("#functions?t=1,1&T=2", "t, T"),
+        ("#functions?t=1,1,2&leak=7", "leak"),
+        ("#units?gamma=-1,1&input=3", "gamma, input"),
+        ("#fit?k=-3", "k"),
+        (f"{TRIPLE_LINK}&window=-4,4,-2,6&show=input,derivative&leak=0", None),
+        ("#functions", None),
+        ("#fit?set=nile&k=3", None),
+        ("#nowhere", None),
+    ],
+)
+def test_links_that_are_not_understood_say_so(open_page: Open, link: str, entries: str | None) -> None:
+    page = open_page(link)
+    notice = page.locator(".link-notice")
+    if entries is None:
+        assert notice.is_hidden()
+    else:
+        assert notice.inner_text() == f"Not everything in this link could be read: see {entries}"
+
+
+def test_every_room_reads_what_it_writes(open_page: Open) -> None:
+    page = open_page()
+    for room in ("Units", "Fit", "Machine", "Functions"):
+        page.get_by_role("button", name=room, exact=True).first.click()
+        page.wait_for_timeout(400)
+        again = open_page("#" + page.url.partition("#")[2])
+        assert again.locator(".link-notice").is_hidden(), again.url
+        assert again.locator(".tab[aria-current=page]").inner_text() == room
+    page.go_back()
+    until(page, "document.querySelector('.tab[aria-current=page]').textContent === 'Machine'")
+
+
 def test_downloads(open_page: Open) -> None:
     page = open_page(TRIPLE_LINK)
     files = {}

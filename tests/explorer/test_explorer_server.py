@@ -127,6 +127,18 @@ def test_other_hosts_only_when_asked() -> None:
         serve(0, data="nowhere")
 
 
+def test_address_opens_what_was_given(tmp_path: Path) -> None:
+    for name, data in (("a flow.csv", "x,y\n1,2\n2,3\n"), ("other.csv", "x,y\n1,2\n2,3\n")):
+        (tmp_path / name).write_text(data)
+    for given, end in ((tmp_path / "a flow.csv", "#fit?file=a%20flow.csv"), (tmp_path, "#fit")):
+        process = start("--no-browser", "--port", "0", str(given))
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+        process.communicate(timeout=20)
+        assert line.split()[4].endswith(f"/{end}"), line
+
+
 def test_command_exports_and_serves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     output, errors = start("--export", str(path)).communicate(timeout=60)

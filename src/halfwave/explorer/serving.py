@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.shelf import Shelf
@@ -61,8 +62,18 @@ def serve(
             timeout_graceful_shutdown=1,
         )
         listener.listen(128)  # from here on a browser that comes early waits instead of failing
-        ready(f"http://{host}:{own}/")
+        ready(f"http://{host}:{own}/{_room_for(shelf)}")
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _room_for(shelf: Shelf) -> str:
+    """The end of the address that opens what was given: the room, and the file or run where there is one only."""
+    files, runs = shelf.data_files(), shelf.runs()
+    if len(files) == 1 and not runs:
+        return f"#fit?file={quote(files[0], safe='')}"
+    if len(runs) == 1 and not files:
+        return f"#machine?run={quote(runs[0], safe='')}"
+    return "#fit" if files else "#machine" if runs else ""
 
 
 def _bound(host: str, port: int | None) -> socket.socket:

@@ -8,6 +8,7 @@
 
 import { Colours } from "./colours.js";
 import { button, copyText, download, element, setText } from "./dom.js";
+import { unreadEntries } from "./links.js";
 import { Store } from "./store.js";
 
 const SETTLED = 250; // milliseconds without a change, after which the address follows
@@ -33,7 +34,8 @@ class Explorer {
     this.#setTheme("auto");
     this.colours = new Colours(home);
     this.main = element("main");
-    home.replaceChildren(this.#bar(), this.main);
+    this.notice = element("p", { class: "link-notice", role: "status", hidden: true });
+    home.replaceChildren(this.#bar(), this.notice, this.main);
     const { entry, text } = address ? readAddress(rooms) : { entry: rooms[0], text: null };
     this.#enter(entry, text);
     this.#listen();
@@ -50,6 +52,7 @@ class Explorer {
     const state = text === null ? null : entry.decode(text);
     this.current = known ?? this.#openRoom(entry, state ?? { ...entry.initial(), ...this.documents[entry.name] });
     if (known && state) known.store.replace(state.document, state.looks);
+    this.#judgeLink(entry, text, state);
     if (before && before !== this.current) {
       before.room.leave?.();
       before.room.element.hidden = true;
@@ -58,6 +61,14 @@ class Explorer {
     for (const [name, tab] of this.tabs) tab.setAttribute("aria-current", name === entry.name ? "page" : "false");
     if (before !== this.current) this.current.room.enter?.();
     this.#show();
+  }
+
+  /** Say what of a link was not understood: another picture than the one that was meant would be believed. */
+  #judgeLink(entry, text, state) {
+    const unread = state ? unreadEntries(text, entry.encode(state.document, state.looks)).slice(0, 5) : [];
+    setText(this.notice, unread.length ? `Not everything in this link could be read: see ${unread.join(", ")}` : "");
+    this.notice.hidden = !unread.length;
+    this.judged = this.store.document;
   }
 
   #openRoom(entry, { document, looks }) {
@@ -81,7 +92,8 @@ class Explorer {
     this.undo = button("Undo", "Undo (Ctrl+Z)", () => this.store.undo());
     this.redo = button("Redo", "Redo (Ctrl+Shift+Z)", () => this.store.redo());
     this.link = button("Link", "Copy a link to this picture", () => this.#copyLink());
-    this.theme = button("Auto", "Theme: change between light and dark", () => this.#nextTheme());
+    this.theme = button("", "Theme: change between light and dark", () => this.#nextTheme());
+    this.#nameTheme("auto");
     this.status = element("span", { class: "status", role: "status" });
     const save = ["PNG", "SVG"].map((kind) => button(kind, `Save the plot as ${kind}`, () => this.#save(kind)));
     const buttons = [this.undo, this.redo, ...(this.hasAddress ? [this.link] : []), ...save, this.theme];
@@ -124,6 +136,7 @@ class Explorer {
 
   #show() {
     this.current.room.show();
+    if (this.store.document !== this.judged) this.notice.hidden = true;
     this.undo.disabled = !this.store.canUndo;
     this.redo.disabled = !this.store.canRedo;
     this.home.dataset.connection = this.connection.state;
@@ -154,8 +167,12 @@ class Explorer {
   #nextTheme() {
     const next = THEMES[(THEMES.indexOf(this.home.dataset.theme) + 1) % THEMES.length];
     this.#setTheme(next);
-    setText(this.theme, next[0].toUpperCase() + next.slice(1));
+    this.#nameTheme(next);
     this.#recolour();
+  }
+
+  #nameTheme(theme) {
+    this.theme.replaceChildren(element("span", { class: "wide" }, "Theme: "), theme);
   }
 
   #setTheme(theme) {

@@ -97,7 +97,7 @@ class FunctionsRoom {
     plot.element.append(element("div", { class: "zoom" },
       button("+", "Zoom in", () => this.#zoom(-1)),
       button("−", "Zoom out", () => this.#zoom(1)),
-      button("Fit", "Show all kinks", actions.fit)));
+      button("All", "Show all kinks", actions.fit)));
     const starts = Object.keys(STARTS).map((name) => button(name, `${name} ReLU`, () => actions.start(name)));
     const terms = element("section", { class: "card", "aria-label": "Terms" },
       element("h2", {}, "Terms  ", element("span", { class: "note" }, "w·max(0, m x + b)")), this.terms.element,
