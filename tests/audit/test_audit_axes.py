@@ -219,3 +219,94 @@ def test_bounds_of_sequences_with_positions_first_hold_for_all_positions() -> No
     ).layers[0]
     assert not layer.dead.any()
     assert not layer.provably_dead.any()
+
+
+class Windows(nn.Module):
+    """Attention and a network in windows of 4 × 4 places, shifted and put together again, as in Swin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.attention = nn.Conv2d(3, 8, 2, 2), nn.MultiheadAttention(8, 2, batch_first=True)
+        self.inner, self.outer, self.last = nn.Linear(8, 12), nn.Linear(12, 8), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.roll(self.patches(x).permute(0, 2, 3, 1), (1, 1), (1, 2))
+        batch, height, width, channels = x.shape
+        split = x.view(batch, height // 4, 4, width // 4, 4, channels).permute(0, 1, 3, 2, 4, 5)
+        windows = split.reshape(-1, 16, channels)
+        windows = self.outer(F.relu(self.inner(windows + self.attention(windows, windows, windows)[0])))
+        split = windows.view(batch, height // 4, width // 4, 4, 4, channels).permute(0, 1, 3, 2, 4, 5)
+        whole = F.relu(split.reshape(batch, height, width, channels))
+        return F.relu(self.last(whole.flatten(1, 2).mean(1)))
+
+
+@pytest.mark.parametrize("batches", [(8,), (1, 8), (8, 1)])
+def test_windows_are_not_samples(batches: tuple[int, ...]) -> None:
+    x = torch.randn(sum(batches), 3, 32, 16, generator=torch.Generator().manual_seed(0))
+    report = hw.audit.audit(Windows(), x.split(list(batches)))
+    found = [(layer.samples, layer.channel_dimension, layer.elements) for layer in report.layers]
+    total = sum(batches)
+    assert found == [(total, 2, 128 * total), (total, 3, 128 * total), (total, 1, total)]
+    assert report.notes == ()
+
+
+def test_frames_are_not_samples() -> None:
+    """Statistics of films whose frames go through the layers together are those of volumes."""
+    torch.manual_seed(0)
+    frames = Made(lambda x, conv: F.relu(conv(x.flatten(0, 1))), conv2d())
+    volumes = Made(lambda x, conv: F.relu(conv(x)), nn.Conv3d(3, 4, (1, 3, 3)))
+    volumes.parts[0].weight.data = frames.parts[0].weight.data.unsqueeze(2)
+    volumes.parts[0].bias.data = frames.parts[0].bias.data
+    films = [torch.randn(6, 7, 3, 8, 8), torch.randn(6, 2, 3, 8, 8), torch.randn(1, 7, 3, 8, 8)]
+    (layer,) = hw.audit.audit(frames, films).layers
+    (other,) = hw.audit.audit(volumes, [film.transpose(1, 2) for film in films]).layers
+    assert (layer.samples, layer.elements, layer.channels) == (13, 61 * 36, 4)
+    for name in ("firing_rate", "sample_rate", "sample_rate_high", "min_before", "max_before"):
+        np.testing.assert_allclose(
+            getattr(layer, name), getattr(other, name), atol=1e-3 if "rate" in name else 1e-5
+        )
+    np.testing.assert_allclose(layer.mean_before, other.mean_before, atol=1e-6)
+
+
+PARTS = {
+    # what is done before a linear layer, the input's shape, the samples counted and what is said of them
+    "rows": (lambda x: x.reshape(-1, 11), (5, 3, 11), 5, ""),
+    "turned rows": (lambda x: x.permute(1, 0, 2).reshape(-1, 11), (5, 3, 11), 5, ""),
+    "repeated": (lambda x: x.repeat(3, 1), (5, 11), 5, ""),
+    "repeated one by one": (lambda x: x.repeat_interleave(3, 0), (5, 11), 5, ""),
+    "chunks put together": (lambda x: torch.cat(x.split(2)), (5, 11), 5, ""),
+    "two views": (lambda x: torch.cat([x, -x]), (5, 11), 10, "are parts of the batch's samples"),
+    "sliding windows": (
+        lambda x: x.unfold(1, 11, 2).reshape(-1, 11),
+        (5, 21),
+        30,
+        "were counted along dimension 0, which is not as long as the batch",
+    ),
+    "masked": (lambda x: x[x[..., 0] > -99], (5, 3, 11), 15, "are parts of the batch's samples"),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_samples_are_taken_together_or_noted(name: str) -> None:
+    prepared, shape, samples, said = PARTS[name]
+    report = hw.audit.audit(Made(lambda x, layer: F.relu(layer(prepared(x))), linear()), [torch.randn(shape)])
+    assert report.layers[0].samples == samples
+    assert len(report.notes) == bool(said)
+    assert all(said in note for note in report.notes)
+
+
+def test_channels_of_a_parameter_are_found_in_folded_samples() -> None:
+    activation = hw.nn.ThresholdedReLU(torch.tensor([0.1, 0.2, 0.3, 0.4]), form="keep")
+    model = Made(lambda x, layer, last: last(layer(x.flatten(0, 1))), nn.Linear(3, 4), activation)
+    x = torch.randn(6, 5, 3, generator=torch.Generator().manual_seed(0))
+    (layer,) = hw.audit.audit(model, [x]).layers
+    y = model.parts[0](x)
+    np.testing.assert_allclose(layer.firing_rate, (y > activation.threshold).double().mean((0, 1)))
+    np.testing.assert_allclose(layer.sample_rate, (y > activation.threshold).any(1).double().mean(0))
+    assert layer.samples == 6
+
+
+def test_dimensions_that_go_in_place() -> None:
+    model = Made(lambda x, layer: F.relu(layer(x[:, None]).squeeze_()), linear())
+    report = hw.audit.audit(model, [torch.randn(5, 11)])
+    assert (report.layers[0].samples, report.layers[0].channels) == (5, 6)

@@ -16,10 +16,21 @@ RELU = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
 X = torch.zeros(4, 2)
 
 
+def in_inference_mode() -> None:
+    with torch.inference_mode():
+        hw.audit.audit(RELU, [X], loss=lambda output, batch: output.sum())
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: hw.audit.audit(nn.Linear(2, 3), [X]), "the model must call a rectifier; got none in Linear"),
+        (
+            lambda: hw.audit.audit(nn.LSTM(2, 3), [X]),
+            "got none in LSTM (those inside fused layers such as nn.RNN",
+        ),
+        (lambda: hw.audit.audit(nn.Linear(2, 3), [X[:0], X]), "the model must call a rectifier; got none"),
+        (lambda: in_inference_mode(), "which torch.inference_mode() rules out: call audit outside of it"),
         (lambda: hw.audit.audit(RELU, []), "`batches` must hold at least one batch; got none"),
         (lambda: hw.audit.audit(RELU, [X[:0]]), "got only empty batches"),
         (lambda: hw.audit.audit(RELU, 3), "`batches` must be an iterable of batches; got int"),
@@ -214,6 +225,7 @@ LINEAR = "layer 0, Linear(in_features=2, out_features=3, bias=True)"
         ([X.double()], f"batch 0, float64 (4, 2), failed in {LINEAR}"),
         ([X.double()], "the model's parameters are float32 and the batch has float64: give it float32"),
         ([np.zeros((4, 2))], "give it float32"),
+        ([X.long()], "the model's parameters are float32 and the batch has int64: give it float32"),
         ([None], f"batch 0, of type NoneType, failed in {LINEAR}: TypeError"),
         (["abc"], f"batch 0, of type str, failed in {LINEAR}: TypeError"),
         ([3], "batch 0, of type int, failed in"),
@@ -281,6 +293,14 @@ def test_exceptions_of_users_pass_as_they_are() -> None:
         hw.audit.audit(Stops(), [X])
     with pytest.raises(KeyError):
         hw.audit.audit(RELU, [X], loss=lambda output, batch: {}["loss"])
+
+
+def test_tokens_are_no_wrong_numbers() -> None:
+    model = nn.Sequential(nn.Embedding(5, 3), nn.ReLU())
+    for tokens in (torch.full((4, 2), 9), torch.zeros(4, 2, dtype=torch.int16)):
+        with pytest.raises(hw.HalfwaveError) as caught:
+            hw.audit.audit(model, [tokens])
+        assert "give it float32" not in str(caught.value)
 
 
 def test_models_without_numbers_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import halfwave as hw
+from halfwave.audit.histograms import ChannelHistograms
 from halfwave.audit.layer_report import rate_bounds
 
 ACTIVATIONS = {
@@ -259,3 +261,82 @@ def test_large_means_keep_their_deviation() -> None:
     layer = hw.audit.audit(nn.ReLU(), [x], channel_dimensions=1).layers[0]
     expected = x.double().transpose(0, 1).reshape(2, -1).std(1, correction=0)
     np.testing.assert_allclose(layer.std_before, expected.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("places", [1, 40])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_zeros_are_counted_among_finite_inputs(name: str, places: int) -> None:
+    activation, _ = ACTIVATIONS[name]
+    x = torch.randn(100, 3, places, generator=torch.Generator().manual_seed(0)).squeeze(2)
+    x[:10], x[10, 0], x[11, 1], x[20:25] = math.nan, math.inf, -math.inf, -1.0
+    (layer,) = hw.audit.audit(activation, [x[:60], x[60:]], channel_dimensions=1).layers
+    y, finite = activation(x).detach(), torch.isfinite(x)
+    dimensions = tuple(n for n in range(x.ndim) if n != 1)
+    expected = ((y == 0) & finite).sum(dimensions) / finite.sum(dimensions)
+    np.testing.assert_allclose(layer.zero_share, expected, rtol=1e-6)
+    assert 0 <= layer.sparsity <= 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_batches_without_samples_are_skipped(first: bool) -> None:
+    model, empty, full = nn.Sequential(nn.Linear(6, 4), nn.ReLU()), torch.randn(0, 6), torch.randn(20, 6)
+    full[3, 2] = math.nan
+    report = hw.audit.audit(model, [empty, full] if first else [full, empty], input_range=(-1.0, 1.0))
+    (layer,) = report.layers
+    assert (layer.samples, report.notes) == (20, ())
+    assert layer.first_non_finite is not None
+    assert layer.first_non_finite.batch == int(first)
+    assert np.isfinite(layer.input_high).all()
+
+
+@pytest.mark.parametrize("statistics", ["full", "light"])
+@pytest.mark.parametrize("shape", [(50, 3), (50, 3, 40)])
+@pytest.mark.parametrize("scale", [1e230, 1.7e308])
+def test_inputs_too_large_to_square(scale: float, shape: tuple[int, ...], statistics: Any) -> None:
+    """Warnings are errors in these tests."""
+    x = (
+        torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).clamp(-1, 1)
+        * scale
+    )
+    for activation in (nn.ReLU(), nn.GELU(), nn.LeakyReLU()):
+        report = hw.audit.audit(activation, [x, x], channel_dimensions=1, statistics=statistics)
+        (layer,) = report.layers
+        assert (layer.std_before == math.inf).all()
+        assert np.isnan(layer.predicted_rate).all()
+        assert np.isnan(layer.distance).all()
+        np.testing.assert_array_equal(layer.max_before, x.transpose(0, 1).flatten(1).amax(1))
+        np.testing.assert_array_equal(layer.nan_count + layer.infinite_count, 0)
+        assert str(report)
+        assert report.to_json()
+
+
+def test_calls_of_an_activation_are_listed_together() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act, self.other, self.layer = nn.ReLU(), nn.ReLU(), nn.Linear(3, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(self.act(self.layer(x)))
+            x = F.relu(self.act(self.other(self.layer(x))))
+            return self.act(x)
+
+    report = hw.audit.audit(Net(), [torch.randn(5, 3)])
+    names = [layer.name for layer in report.layers]
+    assert names == ["act#0", "act#1", "act#2", "(model):relu#0", "other", "(model):relu#1"]
+
+
+def test_pooled_histograms_are_sums_of_channels() -> None:
+    generator = np.random.default_rng(0)
+    histograms = ChannelHistograms(40)
+    scales = 2.0 ** generator.integers(-30, 30, 40)
+    for _ in range(3):
+        values = generator.normal(size=(40, 50)) * scales[:, None]
+        histograms.add(values, np.abs(values).max(1))
+    pooled = histograms.pooled()
+    expected = np.zeros(len(pooled.counts), dtype=np.int64)
+    for channel in range(40):
+        one = histograms.channel(channel)
+        np.add.at(expected, np.searchsorted(pooled.edges, one.edges[:-1], "right") - 1, one.counts)
+    np.testing.assert_array_equal(pooled.counts, expected)
+    assert pooled.total == 6000

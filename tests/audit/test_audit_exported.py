@@ -281,7 +281,7 @@ def test_same_report_as_of_the_model(network: tuple[Net, Path]) -> None:
     x = images(60)
     loaded = load_exported(path)
     report, expected = audit(loaded, [x[:50], x[50:]]), audit(model, [x[:50], x[50:]])
-    names = ["act#0", "(model):clamp#0", "act#1", "head.1", "head.3"]
+    names = ["act#0", "act#1", "(model):clamp#0", "head.1", "head.3"]
     assert [layer.name for layer in report.layers] == names == [layer.name for layer in expected.layers]
     assert report.batches == 2
     for layer, other in zip(report.layers, expected.layers, strict=True):
@@ -439,3 +439,38 @@ def test_messages_have_words_of_the_user(tmp_path: Path) -> None:
         HalfwaveError, match="the model must run on every batch; batch 0, float32 .3, 4., failed"
     ):
         audit(network, [torch.zeros(3, 4)])
+
+
+@pytest.mark.parametrize("decomposed", [False, True])
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, about its own containers
+def test_samples_of_an_exported_transformer(decomposed: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)
+    model, x = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval(), torch.randn(40, 5, 16)
+    expected = audit(model, [x])
+    program = torch.export.export(model, (x,))
+    path = tmp_path / "transformer.pt2"
+    torch.export.save(program, path)
+    for network in ((program.run_decompositions() if decomposed else program).module(), load_exported(path)):
+        report = audit(network, [x])
+        assert report.notes == ()
+        for one, other in zip(report.layers, expected.layers, strict=True):
+            assert (one.samples, one.channels, one.channel_dimension) == (40, 32, 2)
+            np.testing.assert_allclose(one.sample_rate, other.sample_rate, atol=0.03)
+
+
+def test_zeros_are_counted_among_finite_inputs(tmp_path: Path) -> None:
+    x = torch.randn(100, 6, generator=torch.Generator().manual_seed(0))
+    x[:10] = torch.nan
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.act = nn.Linear(6, 4), nn.GELU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(self.layer(x))
+
+    path = exported(Net(), tmp_path / "gelu.pt2", x)
+    (layer,) = audit(load_exported(path), [x]).layers
+    np.testing.assert_array_equal(layer.zero_share, 0.0)

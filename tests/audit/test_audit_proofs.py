@@ -152,3 +152,49 @@ def test_embeddings_are_bounded_by_their_table() -> None:
     weight = model[0].weight.detach().double().numpy()
     np.testing.assert_array_equal(layer.input_low, weight.min(0))
     np.testing.assert_array_equal(layer.input_high, weight.max(0))
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(), nn.ReLU6(), nn.Hardtanh(0.0, 2.0)])
+def test_a_unit_that_may_be_at_its_kink_is_not_proven_on(activation: nn.Module) -> None:
+    x = torch.tensor([[-1.0, 0.5], [0.5, -1.0], [-1.0, -1.0]])
+    report = hw.audit.audit(nn.Sequential(nn.ReLU(), activation), [x], input_range=(-1.0, 1.0))
+    layer = report.layer("1")
+    np.testing.assert_array_equal(layer.input_low, 0.0)
+    assert not layer.provably_always_on.any()
+    np.testing.assert_allclose(layer.firing_rate, 1 / 3)
+
+
+def parametrized(kind: str, layer: nn.Module) -> nn.Module:
+    if kind == "old weight_norm":
+        with pytest.warns(FutureWarning):
+            return nn.utils.weight_norm(layer)
+    if kind == "old spectral_norm":
+        return nn.utils.spectral_norm(layer)
+    name, _, how = kind.partition(" ")
+    return getattr(nn.utils.parametrizations, name)(layer, **({"orthogonal_map": how} if how else {}))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("weight_norm", "spectral_norm", "old weight_norm", "old spectral_norm"),
+        *("orthogonal householder", "orthogonal cayley", "orthogonal matrix_exp"),
+    ],
+)
+@pytest.mark.parametrize("convolution", [True, False])
+def test_proofs_take_the_weights_that_parametrizations_make(kind: str, convolution: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 4, 3) if convolution else nn.Linear(6, 4)
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.bias.copy_(torch.tensor([-100.0, 100.0, 0.0, 0.0]))
+    model = nn.Sequential(parametrized(kind, layer), nn.ReLU()).eval()
+    x = torch.rand(20, 3, 5, 5) if convolution else torch.rand(20, 6)
+    found = hw.audit.audit(model, [x], input_range=(0.0, 1.0)).layer("1")
+    plain = nn.Conv2d(3, 4, 3) if convolution else nn.Linear(6, 4)
+    plain.load_state_dict({"weight": model[0].weight.detach(), "bias": layer.bias.detach()})
+    expected = hw.audit.audit(nn.Sequential(plain, nn.ReLU()), [x], input_range=(0.0, 1.0)).layer("1")
+    assert found.provably_dead[0]
+    assert found.provably_always_on[1]
+    np.testing.assert_allclose(found.input_low, expected.input_low, rtol=1e-5)
+    np.testing.assert_allclose(found.input_high, expected.input_high, rtol=1e-5)

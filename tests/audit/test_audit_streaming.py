@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+from random import Random
 
 import numpy as np
 import pytest
 import torch
 from audit_cases import images, random_network
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -60,6 +61,7 @@ def test_memory_does_not_grow() -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example([9.795705055848713e-301], Random(0))
 @given(
     st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=30),
     st.randoms(use_true_random=False),

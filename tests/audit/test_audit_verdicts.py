@@ -226,6 +226,80 @@ def test_reports_of_many_layers_stay_short() -> None:
     assert len(table.splitlines()) == 61
 
 
+def test_dead_and_saturated_units_are_counted_alike_everywhere() -> None:
+    model = nn.Sequential(*(constant(0.0, nn.Hardtanh(), 20)), nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 1))
+    with torch.no_grad():
+        model[0].bias[:7], model[2].bias[:20] = 50.0, -500.0
+    report = hw.audit.audit(model, [samples(100)])
+    found = {verdict.finding: verdict.units for verdict in report.verdicts}
+    assert (found["dead"], found["saturated"]) == (20, 7)
+    assert report.headline.startswith("Dead units: 20 of 50 never fired")
+    columns = report.table().splitlines()[0].split()[3:5]
+    numbers = [line.split()[3:5] for line in report.table().splitlines()[1:]]
+    assert columns == ["dead", "saturated"]
+    assert numbers == [["0", "7"], ["20", "0"]]
+    revival = hw.audit.revive(model, report)
+    assert (revival.dead, revival.saturated) == (27, 7)
+    assert "of 27 units, 20 dead and 7 saturated, revived." in str(revival)
+    assert [line.split()[2:4] for line in revival.table().splitlines()[1:]] == numbers
+
+
+def test_the_first_line_speaks_of_the_first_verdict() -> None:
+    # 3 of 8 units are dead, 20 of 20 always on
+    model = nn.Sequential(*constant(0.0, nn.ReLU(), 8), nn.Linear(8, 20), nn.ReLU())
+    with torch.no_grad():
+        model[0].bias[:3], model[2].bias[:] = -50.0, 50.0
+    report = hw.audit.audit(model, [samples(100)])
+    assert [verdict.finding for verdict in report.verdicts[:2]] == ["always on", "dead"]
+    assert report.headline.startswith("Always on: 20 of 28")
+    assert "worst in layer 3, 20 of 20." in report.headline
+    bad = samples(100)
+    bad[3] = torch.nan
+    report = hw.audit.audit(model, [bad])
+    assert report.verdicts[0].finding == "not finite"  # which may be the cause of all the rest
+    assert report.headline.startswith("Not finite")
+
+
+def test_samples_are_those_of_the_layers_that_are_spoken_of() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.often, self.rarely = constant(0.0, nn.ReLU()), constant(-50.0, nn.ReLU())
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.often(x) + (self.rarely(x) if len(x) < 10 else 0)
+
+    report = hw.audit.audit(Branches(), [samples(60), samples(5)])
+    assert [layer.samples for layer in report.layers] == [65, 5]
+    assert report.headline == (
+        "Too few samples to say: 6 of 12 units were silent, linear or without gradient on 5 samples; at least 29 are "
+        "needed."
+    )
+    evidence = report.verdicts[0].evidence
+    assert (
+        "on 5 samples, which is too few samples to say; a unit that was silent on them may still fire"
+        in evidence
+    )
+    assert evidence.endswith("on up to 45% of others")
+
+
+def test_healthy_on_few_samples_is_not_sure() -> None:
+    layer = constant(0.0, nn.ReLU())
+    with torch.no_grad():
+        layer[0].weight.copy_(torch.eye(4).repeat(2, 1)[:6])  # pyright: ignore[reportCallIssue]
+    x = torch.cat([torch.eye(4), -torch.eye(4)])
+    assert hw.audit.audit(layer, [x]).headline.endswith("on 8 samples, too few samples to be sure.")
+    assert hw.audit.audit(layer, [x] * 5).headline.endswith("on 40 samples.")
+
+
+def test_shares_are_all_or_nothing_only_where_they_are() -> None:
+    model = constant(-50.0, nn.ReLU(), 300)
+    with torch.no_grad():
+        model[0].bias[0] = 0.0
+    report = hw.audit.audit(model, [samples(100)])
+    assert "299 of 300 units (>99%) did not fire" in report.verdicts[0].evidence
+
+
 def test_numbers_and_nouns_agree() -> None:
     report = hw.audit.audit(constant(-50.0, nn.ReLU(), units=1), [samples(100)])
     assert report.verdicts[0].evidence.startswith("1 of 1 unit (100%) did not fire on 100 samples")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -239,3 +240,39 @@ def test_transforms_are_noted_and_not_recorded() -> None:
     assert report.notes == ("1 runs inside a transform of torch.func and was not recorded",)
     assert report.layer("1").samples == 5
     assert report.headline.startswith("Healthy: of 4 units in 1 layer") or report.verdicts
+
+
+def test_every_module_that_is_called_has_passes_of_its_own() -> None:
+    """Two steps of one network for each step of the other, in one container, as adversarial training takes them."""
+    model = nn.ModuleDict(
+        {name: nn.Sequential(nn.Linear(3, 4), nn.ReLU()) for name in ("critic", "generator")}
+    )
+    with hw.audit.watch(model, every=3) as report:
+        for _ in range(9):
+            for name in ("critic", "critic", "generator"):
+                model[name](torch.randn(5, 3))
+    assert {layer.name: layer.samples for layer in report.layers} == {"critic.1": 30, "generator.1": 15}
+    assert report.batches == 9
+
+
+def test_batches_without_samples_leave_a_watch_alone() -> None:
+    model, seen = nn.Sequential(nn.Linear(6, 4), nn.ReLU()), []
+    with hw.audit.watch(model, callback=lambda report: seen.append(report.layers[0].samples)) as report:
+        for samples in (0, 20, 0, 5):
+            model(torch.randn(samples, 6)).sum().backward()
+    assert (seen, report.layers[0].samples, report.notes) == ([20, 25], 25, ())
+
+
+def test_passes_in_other_threads_are_noted() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    with hw.audit.watch(model) as report:
+        threads = [
+            threading.Thread(target=lambda: [model(torch.randn(7, 3)) for _ in range(2)]) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        model(torch.randn(5, 3))
+        for thread in threads:
+            thread.join()
+    assert report.notes == ("6 passes in other threads were not recorded",)
+    assert (report.batches, report.layer("1").samples) == (1, 5)

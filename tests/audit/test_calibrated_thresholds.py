@@ -464,3 +464,33 @@ def test_rows_of_the_curve_can_be_told_apart() -> None:
     assert rows == ["0.000%", "90.000%", "90.004%", "90.010%"]
     assert str(result).startswith("90.")
     assert "zeros in 1 layer," in str(result)
+
+
+# what is said of the result
+
+
+def test_layers_that_are_silenced_are_named() -> None:
+    """Half zeros, half ones: no threshold makes nine of ten zero, and one above 1 makes all of them so."""
+    x = torch.tensor([[0.0, 1.0, -1.0, 0.0], [1.0, 0.0, -1.0, 2.0]]).clamp(0, 1).repeat(20, 1)
+    result = calibrate_thresholds(nn.Sequential(nn.ReLU()), [x], sparsity=0.9)
+    assert result.silenced == ("0",)
+    assert "Note: layer 0 is silenced, since its largest inputs are all but equal" in str(result)
+    assert calibrate_thresholds(network(nn.ReLU()), data(), sparsity=0.9).silenced == ()
+
+
+def test_shares_are_not_rounded_to_all() -> None:
+    result = calibrate_thresholds(network(nn.ReLU()), data(20, 200), sparsity=0.9997)
+    assert 0.9997 <= result.sparsity["1"] < 1
+    assert str(result).startswith(">99.9% zeros in 1 layer.")
+    assert ">99.9%" in result.table()
+
+
+def test_empty_batches_among_others_are_skipped() -> None:
+    model, batches = network(nn.ReLU()), data()
+    empty = [tuple(part[:0] for part in batches[0])]
+    expected = calibrate_thresholds(model, batches, loss=cross_entropy)
+    result = calibrate_thresholds(model, [*empty, *batches, *empty], loss=cross_entropy)
+    assert result.thresholds == expected.thresholds
+    assert result.point.loss == expected.point.loss
+    with pytest.raises(HalfwaveError, match="at least one sample; got only empty batches"):
+        calibrate_thresholds(model, empty)

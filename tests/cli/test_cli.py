@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +255,10 @@ def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "--version")[:2] == (0, f"halfwave {hw.__version__}\n")
+
+
+def test_the_package_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "halfwave", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"halfwave {hw.__version__}\n")
+    wrong = subprocess.run([sys.executable, "-m", "halfwave", "nonsense"], capture_output=True, text=True)
+    assert wrong.returncode == 2

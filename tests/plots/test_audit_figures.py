@@ -81,9 +81,68 @@ def test_units_that_are_not_finite_are_not_healthy() -> None:
     with torch.no_grad():
         model[0].bias[:3] = torch.nan
     bad = audit(model, [data()])
-    np.testing.assert_allclose(bars(audit_dead_units(bad))["NaN or infinite inputs"], [3 / 8])
+    drawn = bars(audit_dead_units(bad))
+    np.testing.assert_allclose(drawn["no finite input"], [3 / 8])
+    np.testing.assert_allclose(drawn["some inputs NaN or infinite"], [3 / 8])
     colours = audit_firing_rates(bad).axes[0].images[0].get_array()
     assert np.isclose(colours[0, -3:], to_rgb("#D9DCE1")).all()
+
+
+def test_a_few_nan_do_not_hide_what_units_are() -> None:
+    model = stack((6, 8), nn.Hardtanh)
+    with torch.no_grad():
+        model[0].weight.mul_(2.0)
+        model[0].bias[:3], model[0].bias[3:5] = -50.0, 50.0
+        model[0].weight[5], model[0].bias[5] = 0.01, 0.0
+    x = data()
+    x[7] = torch.nan
+    found = audit(model, [x])
+    drawn = bars(audit_dead_units(found))
+    np.testing.assert_allclose(drawn["saturated"], [5 / 8])
+    np.testing.assert_allclose(drawn["always on"], [1 / 8])
+    np.testing.assert_allclose(drawn["healthy"], [2 / 8])
+    np.testing.assert_allclose(drawn["some inputs NaN or infinite"], [1.0])
+    bar, mark = (
+        next(
+            container.patches[0]
+            for container in audit_dead_units(found).axes[0].containers
+            if label in str(container.get_label())
+        )
+        for label in ("healthy", "NaN")
+    )
+    assert mark.get_height() < bar.get_height() / 4
+    assert mark.get_y() >= bar.get_y() + bar.get_height() - 1e-9
+
+
+def test_saturated_units_are_counted_apart(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.Hardtanh(), nn.Linear(8, 5), nn.ReLU())
+    with torch.no_grad():
+        model[0].bias[:3] = 50.0
+        model[2].bias[:2] = -50.0
+    found = audit(model, [data()])
+    (head, *rows) = (line.split() for line in found.table().splitlines())
+    assert head[3:5] == ["dead", "saturated"]
+    assert [row[3:5] for row in rows] == [["0", "3"], ["2", "0"]]
+    page = read(write_audit_report(found, tmp_path / "audit.html"))
+    assert "saturated" in page.text
+    assert sum(record["saturated"] for record in found.records()) == 3
+
+
+def test_names_in_tables_break_between_their_parts(tmp_path: Path) -> None:
+    model = nn.Sequential()
+    model.add_module("encoder_block", stack((6, 4)))
+    path = write_audit_report(audit(model, [data()]), tmp_path / "audit.html")
+    assert "encoder_<wbr>block.<wbr>1" in path.read_text(encoding="utf-8")
+    for heading in read(path).named("th"):
+        assert "overflow-wrap: normal" in (heading["style"] or "") or heading["class"] == "name"
+
+
+def test_what_is_written_in_figures_is_nearly_as_large_as_the_page(report: Report) -> None:
+    """A picture is 52 rem wide at most, the text of the page 1 rem high."""
+    for draw in (audit_dead_units, audit_firing_rates, audit_distributions):
+        figure = draw(report)
+        size = figure.axes[0].xaxis.get_ticklabels()[0].get_fontsize()
+        assert 52 * float(size) / 72 / figure.get_figwidth() > 0.75
 
 
 def test_rows_of_the_heat_map_are_sorted_rates(report: Report) -> None:
@@ -233,7 +292,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "img"}:
+        if tag not in {"meta", "img", "wbr"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag):

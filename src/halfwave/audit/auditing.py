@@ -8,12 +8,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from halfwave.audit.batches import Inputs, iterate, moved
+from halfwave.audit.batches import Inputs, iterate, moved, samples_in
 from halfwave.audit.calling import arguments_for, located
 from halfwave.audit.quiet import device_of, evaluating, kinds_in, uncompiled
 from halfwave.audit.recorder import ChannelDimensions, Recorder, checked_dimensions
 from halfwave.audit.report import Report
 from halfwave.audit.reporting import in_words, layers_of, wire
+from halfwave.audit.revive_ways import ways_of
 from halfwave.audit.wiring import checked_range
 from halfwave.errors import HalfwaveError
 from halfwave.words import counted
@@ -51,7 +52,8 @@ def audit(
     along dimension 1 of inputs with 4 or more dimensions and the last of others; they are followed through views,
     transpositions and concatenations, and a note says where they had to be guessed. Samples lie along dimension 0;
     behind layers that take positions first (``batch_first=False``) along dimension 1, and an image or sequence without
-    a batch is one sample.
+    a batch is one sample. Frames or windows that a model merges with its samples are places of them, as long as they
+    can be followed; else a note says so.
 
     Args:
         model: any module; one that is compiled is run as it was before.
@@ -83,7 +85,7 @@ def audit(
     network = uncompiled(model, "audit", inside=True)
     domain = checked_range(input_range)
     if loss is not None:
-        _check_trainable(network)
+        _check_gradients(network)
     recorder = Recorder(
         network,
         alone=True,
@@ -93,17 +95,18 @@ def audit(
         channel_dimensions=checked_dimensions(channel_dimensions),
     )
     with evaluating(network):
-        count = _run(recorder, batches, inputs, loss)
-        _check(recorder, count)
-        wiring = wire(recorder, domain)
-    return Report(layers_of(recorder, wiring), count, in_words(domain), tuple(recorder.notes))
+        count, samples = _run(recorder, batches, inputs, loss)
+        _check(recorder, count, samples)
+        layers = layers_of(recorder, wire(recorder, domain))
+        ways = ways_of(network, recorder.examples, layers)
+    return Report(layers, count, in_words(domain), tuple(recorder.notes), ways)
 
 
 def _run(
     recorder: Recorder, batches: Iterable[Any], inputs: Inputs, loss: Callable[[Any, Any], Tensor] | None
-) -> int:
-    """The number of batches that went through the model."""
-    model, count = recorder.model, 0
+) -> tuple[int, bool]:
+    """The number of batches that went through the model, and whether any of them held a sample."""
+    model, count, samples = recorder.model, 0, False
     device = device_of(model)
     for batch in iterate(batches):
         args, kwargs = arguments_for(batch, count, model, inputs, device)
@@ -113,7 +116,8 @@ def _run(
             if loss is not None:
                 _backward(model, loss(output, moved(batch, device)))
         count += 1
-    return count
+        samples = samples or samples_in(args, kwargs) > 0
+    return count, samples
 
 
 def _backward(model: nn.Module, value: Any) -> None:
@@ -135,17 +139,25 @@ def _backward(model: nn.Module, value: Any) -> None:
         ) from error
 
 
-def _check(recorder: Recorder, batches: int) -> None:
+def _check(recorder: Recorder, batches: int, samples: bool) -> None:
     if not batches:
         raise HalfwaveError("`batches` must hold at least one batch; got none")
-    if not recorder.sites and recorder.empty_calls:
+    if not recorder.sites and not samples:
         raise HalfwaveError("`batches` must hold at least one sample; got only empty batches")
     if not recorder.sites:
-        raise HalfwaveError(f"the model must call a rectifier; got none in {kinds_in(recorder.model)}")
+        raise HalfwaveError(
+            f"the model must call a rectifier; got none in {kinds_in(recorder.model)} (those inside fused layers such "
+            "as nn.RNN, and those written with torch.where or a mask, are not seen)"
+        )
 
 
-def _check_trainable(model: nn.Module) -> None:
+def _check_gradients(model: nn.Module) -> None:
     """Gradients are those on the way to parameters: where none is wanted, torch records no graph."""
+    if torch.is_inference_mode_enabled():
+        raise HalfwaveError(
+            "with `loss`, gradients are needed, which torch.inference_mode() rules out: call audit outside of it, or "
+            "leave out `loss`"
+        )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         number = sum(1 for _ in model.parameters())
         raise HalfwaveError(

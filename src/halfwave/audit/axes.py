@@ -5,23 +5,17 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from halfwave.audit.axis_moves import KEEPING, RESHAPING, Moved, moved_dimensions
+from halfwave.audit.axis_layers import Axes, axes_of_layer
+from halfwave.audit.axis_moves import KEEPING, RESHAPING, moved_dimensions, refolded
 from halfwave.audit.operations import torch_name
 
 __all__ = ["Axes", "AxisTrail"]
 
-_LAST = ("linear", "bilinear", "embedding", "multi_head_attention_forward")
-_CONVOLUTIONS = (
-    *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)),
-    "convolution",
-)
-_NORMALISATIONS = ("batch_norm", "group_norm", "instance_norm")
-_ALONG_LAST = ("layer_norm", "rms_norm")
 _JOINING = ("cat", "concat", "concatenate")
 _PRODUCTS = {
     **dict.fromkeys(("matmul", "__matmul__", "mm", "bmm"), 0),
@@ -29,22 +23,7 @@ _PRODUCTS = {
     **dict.fromkeys(("addmm", "baddbmm"), 1),
 }
 """Name of a product of matrices → number of its first factor among the arguments."""
-_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """The dimensions of a tensor that hold its channels and its samples."""
-
-    channel: int | None = None
-    """None where that is not known."""
-    samples: int | None = 0
-    """None where the tensor is one sample, without a dimension for them."""
-
-    def moved(self, to: Moved) -> Axes:
-        """The same after dimensions have gone elsewhere; samples that were merged into others lie there."""
-        channel = None if self.channel is None else to[self.channel]
-        return Axes(channel, None if self.samples is None else to[self.samples])
+_REPEATING = ("repeat", "tile", "repeat_interleave")
 
 
 class AxisTrail:
@@ -61,11 +40,13 @@ class AxisTrail:
     >>> turned = convolved.transpose(1, 2)
     >>> trail.follow(torch.Tensor.transpose, (convolved, 1, 2), {}, turned)
     >>> trail.axes(turned)
-    Axes(channel=2, samples=0)
+    Axes(channel=2, samples=0, fold=(1, 1), doubt='')
     """
 
     def __init__(self) -> None:
         self._axes: dict[int, tuple[weakref.ref[Tensor], Axes]] = {}
+        self.samples: int | None = None
+        """Samples that the model was given."""
 
     def note(self, x: Tensor, axes: Axes) -> None:
         """Say where the channels and samples of a tensor lie."""
@@ -75,7 +56,10 @@ class AxisTrail:
         """Where those of a tensor lie, or None where nothing is known of it."""
         found = self._axes.get(id(x))
         # an address may be used again: the entry must be this tensor's own
-        return found[1] if found is not None and found[0]() is x else None
+        if found is None or found[0]() is not x:
+            return None
+        # squeezed in place, it may have fewer dimensions than it had
+        return found[1] if max(found[1].channel or 0, found[1].samples or 0) < x.ndim else None
 
     def clear(self) -> None:
         """Forget everything."""
@@ -89,10 +73,22 @@ class AxisTrail:
                 found = None
                 with contextlib.suppress(Exception):  # of a call that is not understood nothing is known
                     found = self._found(name, function, args, kwargs, out, number)
+                    found = found and found.checked(out, self._most((*args, *kwargs.values())))
                 if found is not None:
-                    self.note(out, _apart(found))
+                    self.note(out, found)
                 elif self.axes(out) is not None:  # changed in place in a way that is not known
                     del self._axes[id(out)]
+
+    def unsaid(self, x: Tensor) -> Axes:
+        """What is taken for a tensor of which nothing is known: that its samples lie along dimension 0."""
+        fits = self.samples is None or not x.ndim or len(x) == self.samples
+        return Axes() if fits else Axes(doubt="guessed")
+
+    def _most(self, values: Any) -> int | None:
+        """Samples in the tensor that has most of them, or in the batch."""
+        given = [(x, self.axes(x)) for x in _tensors(values) if x.ndim]
+        numbers = [axes.number(x) for x, axes in given if axes is not None]
+        return max(*numbers, self.samples or 0, 0) if numbers else None
 
     def _found(
         self,
@@ -106,13 +102,18 @@ class AxisTrail:
         values = [*args, *kwargs.values()]
         first = next(_tensors(values), None)
         known = self.axes(first)
-        made = _of_layer(name, args, kwargs, out, known or Axes(), number)
+        if name == "embedding":  # kernels are given the table first
+            known = next(filter(None, map(self.axes, _tensors(values))), None)
+        unsaid = Axes() if first is None else self.unsaid(out if name == "embedding" else first)
+        made = axes_of_layer(name, args, kwargs, out, known or unsaid, number)
         if made is not None:
             return made
         if name in _PRODUCTS:
             return self._product(args[_PRODUCTS[name] :], out, name == "__rmatmul__")
         if name == "einsum":
             return self._summed(args[0], args[1:])
+        if name in _REPEATING and first is not None and known is not None and out.ndim == first.ndim:
+            return _repeated(name, known, first, out)
         if name in _JOINING or (known is not None and name in KEEPING):
             return self._joined(values, out)
         if name == "stack" and first is not None:
@@ -135,9 +136,16 @@ class AxisTrail:
             return moved
         old, new = known.channel, moved.channel
         whole = old is not None and new is not None and out.shape[new] == x.shape[old]
-        # samples that became a part of another dimension lie in front, where every place is one
-        lost = known.samples is not None and moved.samples is None
-        return Axes(new if whole else None, 0 if lost else moved.samples)
+        channel = new if whole else None
+        if known.samples is None:
+            return replace(moved, channel=channel)
+        found = refolded(x.shape, out.shape, known.samples, known.fold)
+        if found is not None:
+            return replace(known, channel=channel, samples=found[0], fold=found[1])
+        # samples that are torn apart are taken to lie where their first part went, or in front
+        lost = moved.samples is None
+        doubt = "parts" if lost else known.doubt
+        return Axes(channel, 0 if lost else moved.samples, doubt=doubt)
 
     def _joined(self, values: list[Any], out: Tensor) -> Axes | None:
         """Those of the first part that knows its channels, or of any."""
@@ -149,14 +157,14 @@ class AxisTrail:
         """Channels come with the columns of the second factor, or with the rows of the first."""
         a, b = factors[1::-1] if turned else factors[:2]
         left, right = self.axes(a), self.axes(b)
-        samples = next((one.samples for one in (left, right) if one is not None), 0)
+        given = next((one for one in (left, right) if one is not None), Axes())
         if out.ndim != max(a.ndim, b.ndim):
             return None
         if right is None or right.channel == b.ndim - 1:  # a weight, or values that attention mixes
-            return Axes(out.ndim - 1, samples)
+            return replace(given, channel=out.ndim - 1)
         if left is None or left.channel == a.ndim - 2:
-            return Axes(out.ndim - 2, samples)
-        return Axes(None, samples)
+            return replace(given, channel=out.ndim - 2)
+        return replace(given, channel=None)
 
     def _elementwise(self, values: list[Any], out: Tensor) -> Axes | None:
         """Those of a tensor of the same rank that has as many channels, or that only knows its samples."""
@@ -174,50 +182,28 @@ class AxisTrail:
     def _summed(self, equation: str, factors: tuple[Any, ...]) -> Axes | None:
         """Channels of a sum over products: those of a factor that are kept, else the new ones of a weight."""
         given, made = equation.replace(" ", "").split("->")
-        samples, channels, new = 0, [], []
+        given_axes, samples, channels, new = Axes(), 0, [], []
         for letters, factor in zip(given.split(","), factors, strict=True):
             known = self.axes(factor)
             if known is None:
                 new += [letter for letter in letters if letter in made and given.count(letter) == 1]
                 continue
+            given_axes = known
             samples = None if known.samples is None else made.index(letters[known.samples])
             channels += [] if known.channel is None else [letters[known.channel]]
         kept = [letter for letter in (*channels, *new) if letter in made]
-        return Axes(made.index(kept[0]) if kept else None, samples)
+        return replace(given_axes, channel=made.index(kept[0]) if kept else None, samples=samples)
 
 
-def _apart(axes: Axes) -> Axes:
-    """A dimension of channels is not one of samples: of a vector (channels,) nothing is left for them."""
-    return Axes(axes.channel, None) if axes.channel is not None and axes.channel == axes.samples else axes
-
-
-def _of_layer(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor, given: Axes, number: int
-) -> Axes | None:
-    """Where a layer puts channels, and where samples are then; None for what is no layer."""
-    if name in _CONVOLUTIONS:
-        weight = args[1] if len(args) > 1 else kwargs["weight"]
-        single = out.ndim < weight.ndim  # an image without a dimension for samples
-        return Axes(0, None) if single else Axes(1, 0)
-    if name in _NORMALISATIONS:
-        return Axes(1, 0)
-    if name in _LAST:
-        return Axes(out.ndim - 1, given.samples)
-    if name in _ALONG_LAST and given.channel is None:
-        return Axes(out.ndim - 1 if _over_one(args, kwargs) else None, given.samples)
-    return _recurrent(args, out, number) if name in _RECURRENT else None
-
-
-def _over_one(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    shape = args[1] if len(args) > 1 else kwargs.get("normalized_shape", ())
-    return isinstance(shape, int) or len(shape) == 1
-
-
-def _recurrent(args: tuple[Any, ...], out: Tensor, number: int) -> Axes:
-    """Of a sequence's outputs, or of the last states (layers, samples, channels); those of packed ones are rows."""
-    if out.ndim < 3:
-        return Axes(out.ndim - 1, 0)
-    return Axes(2, 0 if args[-1] is True and number == 0 else 1)
+def _repeated(name: str, known: Axes, x: Tensor, out: Tensor) -> Axes:
+    """Copies of samples share their dimension with them."""
+    if known.samples is None or out.shape[known.samples] == x.shape[known.samples]:
+        return known
+    times = out.shape[known.samples] // max(1, x.shape[known.samples])
+    outer, inner = known.fold
+    return replace(
+        known, fold=(outer, inner * times) if name == "repeat_interleave" else (outer * times, inner)
+    )
 
 
 def _name(function: Any) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["KEEPING", "RESHAPING", "Moved", "moved_dimensions", "reshaped"]
+__all__ = ["KEEPING", "RESHAPING", "Fold", "Moved", "moved_dimensions", "refolded", "reshaped"]
 
 Moved = tuple[int | None, ...]
 """For each dimension of the input the one of the output, or None where there is none that is its own."""
+
+Fold = tuple[int, int]
+"""What shares a dimension with n samples, (outer, inner): it has outer · n · inner places, in this order."""
 
 KEEPING = frozenset(
     {
@@ -21,13 +25,13 @@ KEEPING = frozenset(
             "split_with_sizes",
             "tensor_split",
             "narrow",
+            "slice",
             "index_select",
             "flip",
             "roll",
             "pad",
         ),
         *(
-            "repeat_interleave",
             "interpolate",
             "upsample",
             "pixel_shuffle",
@@ -36,6 +40,7 @@ KEEPING = frozenset(
             "glu",
         ),
         *(f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "lp_pool") for n in (1, 2, 3)),
+        *("max_pool2d_with_indices", "_adaptive_avg_pool2d", "constant_pad_nd"),
         *(f"adaptive_{kind}{n}d" for kind in ("max_pool", "avg_pool") for n in (1, 2, 3)),
     }
 )
@@ -125,6 +130,36 @@ def reshaped(before: Sequence[int], after: Sequence[int]) -> Moved:
                 right *= after[new]
         old, new = old + 1, new + 1
     return tuple(moved)
+
+
+def refolded(before: Sequence[int], after: Sequence[int], place: int, fold: Fold) -> tuple[int, Fold] | None:
+    """Where the samples of a dimension go when dimensions are merged and split in their order, and what shares theirs.
+
+    Args:
+        before, after: sizes of the dimensions.
+        place: dimension of the samples.
+        fold: what shares it with them.
+
+    Returns:
+        Their dimension and what shares that, or None where they are torn apart.
+
+    >>> refolded((8, 3, 5), (24, 5), 0, (1, 1)), refolded((24, 5), (8, 3, 5), 0, (1, 3))
+    ((0, (1, 3)), (0, (1, 1)))
+    >>> refolded((7, 8, 6), (56, 6), 1, (1, 1)), refolded((8, 6), (4, 2, 6), 0, (1, 1))
+    ((0, (7, 1)), None)
+    """
+    number, stride = before[place] // math.prod(fold), fold[1] * math.prod(before[place + 1 :])
+    found: list[tuple[int, int, int, int]] = []
+    for dimension, size in enumerate(after):
+        step = math.prod(after[dimension + 1 :])
+        outer, inner = size * step // max(1, stride * number), stride // max(1, step)
+        if outer * number * inner == size and step * inner == stride:
+            found.append((outer * inner, inner, dimension, outer))
+    if not found:
+        return None
+    # of one sample that might lie in several, the dimension that holds least else
+    _, inner, dimension, outer = min(found)
+    return dimension, (outer, inner)
 
 
 def _indexed(x: Tensor, index: Any) -> Moved | None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from halfwave.errors import HalfwaveError
 
-__all__ = ["Inputs", "arguments_of", "iterate", "moved"]
+__all__ = ["Inputs", "arguments_of", "iterate", "moved", "samples_in"]
 
 Inputs = Callable[[Any], Any] | int | str | tuple[int | str, ...] | None
 """How inputs are told from targets: a function of the batch, or the places or names of the inputs in it."""
@@ -67,6 +67,16 @@ def moved(value: Any, device: torch.device | None) -> Any:
         return leaf.to(device) if isinstance(leaf, Tensor) and device is not None else leaf
 
     return tree_map(one, value)
+
+
+def samples_in(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+    """Samples of a batch: the length of the first tensor, 1 for a number or for no tensor at all.
+
+    >>> samples_in((torch.zeros(4, 3),), {}), samples_in((torch.zeros(0, 3),), {})
+    (4, 0)
+    """
+    tensors = (leaf for leaf in tree_leaves((args, dict(kwargs))) if isinstance(leaf, Tensor))
+    return next((len(tensor) if tensor.ndim else 1 for tensor in tensors), 1)
 
 
 def _picked(batch: Any, inputs: int | str | tuple[int | str, ...]) -> Any:

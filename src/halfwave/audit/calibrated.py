@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from halfwave.audit.shares import percent
 from halfwave.audit.swapping import text_table
 from halfwave.words import counted
 
@@ -56,14 +57,23 @@ class CalibratedThresholds:
         names = ("asked", "sparsity", "loss", "loss_increase", "metric")
         return [{name: getattr(point, name) for name in names} for point in self.curve]
 
+    @property
+    def silenced(self) -> tuple[str, ...]:
+        """Layers that gave something before and give nothing but zeros on the batches now.
+
+        That is so where the largest of their inputs are all but equal: no threshold lets only some of them pass.
+        """
+        before = self.sparsity_before
+        return tuple(name for name, share in self.sparsity.items() if share == 1 and before[name] < 1)
+
     def table(self) -> str:
         """The layers, and the sparsities that were tried, as lines of text."""
         layers = [
             [
                 name or "(model)",
                 f"{threshold:.4g}",
-                _percent(self.sparsity_before[name]),
-                _percent(self.sparsity[name]),
+                percent(self.sparsity_before[name]),
+                percent(self.sparsity[name]),
             ]
             for name, threshold in self.thresholds.items()
         ]
@@ -71,7 +81,7 @@ class CalibratedThresholds:
         tried = [
             [
                 share + (" (chosen)" if point is self.point else ""),
-                _percent(point.sparsity),
+                percent(point.sparsity),
                 *map(_number, (point.loss, point.loss_increase, point.metric)),
             ]
             for share, point in zip(asked, self.curve, strict=True)
@@ -84,22 +94,23 @@ class CalibratedThresholds:
         )
 
     def __str__(self) -> str:
-        first = f"{_percent(self.point.sparsity)} zeros in {counted(len(self.thresholds), 'layer')}"
+        first = f"{percent(self.point.sparsity)} zeros in {counted(len(self.thresholds), 'layer')}"
         if not math.isnan(self.point.loss):
             first += f", loss {self.point.loss:.4g} ({self.point.loss_increase:+.2g})"
         left = [f"Left alone: {name}: {why}." for name, why in self.left.items()]
-        return "\n".join([f"{first}.", "", self.table(), *left])
-
-
-def _percent(share: float) -> str:
-    return "–" if math.isnan(share) else f"{share:.1%}"
+        silent = [
+            f"Note: layer {name or '(model)'} is silenced, since its largest inputs are all but equal: ask for less, "
+            "or leave it out by `layers`."
+            for name in self.silenced
+        ]
+        return "\n".join([f"{first}.", *silent, "", self.table(), *left])
 
 
 def _told_apart(shares: list[float]) -> list[str]:
     """The shares with as many digits as it takes to tell them apart, which bisection may bring close."""
     texts: list[str] = []
     for digits in range(1, 7):
-        texts = [f"{share:.{digits}%}" for share in shares]
+        texts = [percent(share, digits) for share in shares]
         if len(set(texts)) == len(texts):
             break
     return texts

@@ -79,7 +79,7 @@ Linear(in_features=10, out_features=2, bias=True): RuntimeError: mat1 and mat2 s
         raise HalfwaveError(
             f"the model must run on every batch; batch {number}, {_described(arguments)}, failed in "
             f"{_layer(model, error.__traceback__)}: {type(error).__name__}: {_first_line(error)}"
-            f"{_rule(model, arguments)}"
+            f"{_rule(model, arguments, str(error))}"
         ) from error
 
 
@@ -111,11 +111,15 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().split("\n")[0] or "no reason was given").rstrip(".")
 
 
-def _rule(model: nn.Module, arguments: Any) -> str:
-    """What to do about numbers of another precision than the model's."""
+def _rule(model: nn.Module, arguments: Any, reason: str) -> str:
+    """What to do about numbers of another kind or precision than the model's."""
     own = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
     given = {leaf.dtype for leaf in tree_leaves(arguments) if isinstance(leaf, Tensor)}
     other = [dtype for dtype in given if dtype.is_floating_point and dtype is not own]
+    integers = [dtype for dtype in given if not dtype.is_floating_point and not dtype.is_complex]
+    # an embedding takes integers, so they are named only where the types are what went wrong
+    if integers and "type" in reason and "indices" not in reason:
+        other = other or integers
     if own is None or not other:
         return ""
     return (

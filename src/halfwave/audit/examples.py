@@ -8,7 +8,7 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor  # pyright: ignore[reportMissingImports]
 from torch.utils._pytree import tree_leaves, tree_map
 
-__all__ = ["Arguments", "length_of", "one_sample", "repeated", "transformed"]
+__all__ = ["Arguments", "length_of", "one_sample", "repeated", "transformed", "without_samples"]
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -23,6 +23,17 @@ def length_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     """Samples in the first tensor."""
     leaves = tree_leaves((args, kwargs))
     return next((len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.ndim), 0)
+
+
+def without_samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the first tensor has no sample in it.
+
+    >>> import torch
+    >>> without_samples((torch.zeros(0, 3),), {}), without_samples((), {}), without_samples((torch.tensor(1.0),), {})
+    (True, False, False)
+    """
+    leaves = tree_leaves((args, kwargs))
+    return next((len(leaf) == 0 for leaf in leaves if isinstance(leaf, Tensor) and leaf.ndim), False)
 
 
 def one_sample(args: tuple[Any, ...], kwargs: dict[str, Any], cut: bool) -> Arguments:

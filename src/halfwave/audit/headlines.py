@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from halfwave.audit.layer_report import LayerReport
+from halfwave.audit.shares import percent
 from halfwave.audit.verdicts import ENOUGH, Finding, Verdict
 from halfwave.words import counted, listed
 
@@ -27,9 +28,9 @@ _HEADLINES: dict[Finding, str] = {
     "always linear": "Always between the limits: {total} {noun} are linear on {seen}; " + _WORST,
     "too few samples": "Too few samples to say: {total} {noun} were silent, linear or without gradient on {seen}; at "
     f"least {ENOUGH} are needed.",
-    "sparse by design": "Sparse by design: thresholds make {sparsity:.1%} of the outputs zero on {seen}.",
+    "sparse by design": "Sparse by design: thresholds make {sparsity} of the outputs zero on {seen}.",
 }
-"""Finding → the line, the worst first."""
+"""Finding → the line."""
 
 _COUNTED: dict[Finding, str] = {
     "dead": "dead",
@@ -47,29 +48,55 @@ def headline(layers: Sequence[LayerReport], verdicts: Sequence[Verdict]) -> str:
     """The state of the network in one line."""
     if not any(layer.samples for layer in layers):
         return "Nothing was recorded: no rectifier was given a sample."
-    number = sum(layer.channels for layer in layers)
-    units = counted(number, "unit")
-    seen = counted(max((layer.samples for layer in layers), default=0), "sample")
-    by_finding = {finding: [v for v in verdicts if v.finding == finding] for finding in _HEADLINES}
-    for finding, words in _HEADLINES.items():
-        if any(map(_leads, by_finding[finding])):
-            worst = max(by_finding[finding], key=lambda verdict: verdict.units / verdict.channels)
-            total = f"{sum(verdict.units for verdict in by_finding[finding]):,} of {number:,}"
-            noun = "unit" if number == 1 else "units"
-            return words.format(total=total, noun=noun, seen=seen, worst=worst, sparsity=_sparsity(layers))
-    counts = [(words, sum(v.units for v in by_finding[finding])) for finding, words in _COUNTED.items()]
-    found = ", ".join(f"{count:,} {words}" for words, count in counts if count)
-    if any(verdict.severity == "warning" for verdict in verdicts):
+    worst = verdicts[0] if verdicts else None
+    if worst is not None and _leads(worst):
+        return _line(worst, layers, verdicts)
+    found = _counts(verdicts)
+    sparse = next((verdict for verdict in verdicts if verdict.finding == "sparse by design"), None)
+    if sparse is not None:
+        line = _line(sparse, layers, verdicts)
+        return f"{line[:-1]}; {found}." if found else line
+    units, seen = counted(sum(layer.channels for layer in layers), "unit"), _seen(layers)
+    if worst is not None and worst.severity == "warning":
         return f"Mostly healthy: of {units} on {seen}, {found}."
     where = counted(len(layers), "layer")
-    return f"Healthy: of {units} in {where}, {found or 'none dead and none always on'}, on {seen}."
+    few = ", too few samples to be sure" if min(layer.samples for layer in layers) < ENOUGH else ""
+    return f"Healthy: of {units} in {where}, {found or 'none dead and none always on'}, on {seen}{few}."
 
 
 def _leads(verdict: Verdict) -> bool:
-    """Whether a verdict is worth the first line."""
-    if verdict.finding == "too few samples":
-        return verdict.severity != "note"
-    return verdict.severity == "problem" or verdict.finding == "sparse by design"
+    """Whether the worst verdict is worth the first line."""
+    return verdict.severity == "problem" or (
+        verdict.finding == "too few samples" and verdict.severity == "warning"
+    )
+
+
+def _line(worst: Verdict, layers: Sequence[LayerReport], verdicts: Sequence[Verdict]) -> str:
+    """The line for what was found of the worst layer, counted over all layers of which it was found."""
+    alike = [verdict for verdict in verdicts if verdict.finding == worst.finding]
+    names = {verdict.layer for verdict in alike}
+    number = sum(layer.channels for layer in layers)
+    return _HEADLINES[worst.finding].format(
+        total=f"{sum(verdict.units for verdict in alike):,} of {number:,}",
+        noun="unit" if number == 1 else "units",
+        seen=_seen([layer for layer in layers if layer.name in names]),
+        worst=worst,
+        sparsity=percent(_sparsity(layers)),
+    )
+
+
+def _counts(verdicts: Sequence[Verdict]) -> str:
+    """How many units were found to be what."""
+    counts = {
+        words: sum(v.units for v in verdicts if v.finding == finding) for finding, words in _COUNTED.items()
+    }
+    return ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
+
+
+def _seen(layers: Sequence[LayerReport]) -> str:
+    """How many samples layers were given; not all need be given as many."""
+    few, many = (end(layer.samples for layer in layers) for end in (min, max))
+    return counted(many, "sample") if few == many else f"{few:,} to {counted(many, 'sample')}"
 
 
 def _sparsity(layers: Sequence[LayerReport]) -> float:

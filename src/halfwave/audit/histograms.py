@@ -86,7 +86,9 @@ class ChannelHistograms:
         scaled = values * np.ldexp(1.0, -self.exponents)[:, None]
         np.floor(scaled, out=scaled)
         scaled += self._offsets
-        bad = ~np.isfinite(scaled) if not math.isfinite(scaled.sum()) else None
+        with np.errstate(invalid="ignore"):  # inf − inf
+            telling = float(scaled.sum())
+        bad = None if math.isfinite(telling) else ~np.isfinite(scaled)
         if bad is not None:  # counted as zeros, which are then taken away
             scaled = np.where(bad, self._offsets, scaled)
             self.counts[:, BINS // 2] -= bad.sum(axis=1)
@@ -123,23 +125,28 @@ class ChannelHistograms:
     def pooled(self) -> Histogram:
         """The histogram of all channels together, in the widest bins of any, exact."""
         widest = int(self.exponents.max())
-        folded = (
-            _folded(counts[None, :], min(widest - int(exponent), 62))[0]
-            for exponent, counts in zip(self.exponents, self.counts, strict=True)
-        )
-        return _histogram(widest, sum(folded, np.zeros(BINS, dtype=np.int64)))
+        # channels of one width are summed first: there are few widths and many channels
+        total = np.zeros(BINS, dtype=np.int64)
+        for exponent in np.unique(self.exponents):
+            counts = self.counts[self.exponents == exponent].sum(axis=0)
+            total += _folded(counts[None, :], min(widest - int(exponent), 62))[0]
+        return _histogram(widest, total)
 
 
 def _histogram(exponent: int, counts: npt.NDArray[np.int64]) -> Histogram:
     # before anything but zero has been seen, any width is right: one is easy to draw
-    width = 1.0 if exponent == _SMALLEST else 2.0**exponent
-    return Histogram(width * np.arange(-BINS // 2, BINS // 2 + 1, dtype=np.float64), counts)
+    only_zeros = exponent == _SMALLEST and counts.sum() == counts[BINS // 2]
+    width = 1.0 if only_zeros else 2.0**exponent
+    with np.errstate(over="ignore"):
+        edges = width * np.arange(-BINS // 2, BINS // 2 + 1, dtype=np.float64)
+    # of the largest numbers that there are the outermost edge is the next power of two, which is none of them
+    return Histogram(np.nan_to_num(edges), counts)
 
 
 def _folded(counts: npt.NDArray[np.int64], doublings: int) -> npt.NDArray[np.int64]:
     """Counts (channels, bins) in bins that are 2 to the ``doublings`` as wide."""
     target = (np.arange(-BINS // 2, BINS // 2) >> doublings) + BINS // 2
+    used, first = np.unique(target, return_index=True)
     folded = np.zeros_like(counts)
-    for bin_from, bin_to in enumerate(target):
-        folded[:, bin_to] += counts[:, bin_from]
+    folded[:, used] = np.add.reduceat(counts, first, axis=1)  # the targets rise, so that each is one run
     return folded

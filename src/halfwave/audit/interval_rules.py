@@ -209,8 +209,32 @@ CONSTANT = frozenset(
             "float",
             "t",
         ),
+        # what parametrizations make weights of: weight_norm, spectral_norm, orthogonal
+        *(
+            "_weight_norm",
+            "norm_except_dim",
+            "norm",
+            "linalg_vector_norm",
+            "mv",
+            "dot",
+            "vdot",
+            "diagonal",
+            "sgn",
+        ),
+        *(
+            "matmul",
+            "__matmul__",
+            "mm",
+            "linalg_householder_product",
+            "matrix_exp",
+            "linalg_solve",
+            "tril",
+            "triu",
+        ),
+        *("T", "mT", "H", "mH", "int", "__rdiv__"),
         *RULES,
         *ARITHMETIC,
+        *JOINED,
     }
 )
 """Functions whose results are constants where their arguments are: nothing random, nothing read from elsewhere."""

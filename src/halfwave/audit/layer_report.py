@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import stats
 
+from halfwave.audit.fitted import fitted
 from halfwave.audit.histograms import ChannelHistograms
 from halfwave.audit.moments import Floats, Integers, Moments
 from halfwave.audit.rectifier import Kind
@@ -64,7 +65,7 @@ class LayerReport:
     """Upper 95 % confidence bound; for a unit silent in all n samples, ``1 − 0.05^(1/n) ≈ 3/n``."""
     predicted_rate: Floats = field(repr=False)
     """Firing rate of Gaussian inputs with the observed mean and deviation, ``Φ((mean − kink)/std)`` for one kink; NaN
-    where there was but one input."""
+    where there was but one input, or inputs are too large to square."""
     distance: Floats = field(repr=False)
     """Mean input less the nearest kink, in standard deviations of the input; ±inf for an input that never varies, NaN
     where there was but one."""
@@ -76,7 +77,7 @@ class LayerReport:
     provably_dead: Flags = field(repr=False)
     """Whether interval bounds show that the unit is constant for every input of the stated domain."""
     provably_always_on: Flags = field(repr=False)
-    """Whether they show that it is linear there."""
+    """Whether they show that it is linear there, with no input at a kink."""
     input_low: Floats = field(repr=False)
     """Those bounds of what the unit is given; −inf where there are none."""
     input_high: Floats = field(repr=False)
@@ -231,7 +232,7 @@ def _rates(site: Site) -> dict[str, Any]:
     low, high = rate_bounds(site.fired_samples, site.samples)
     zeros = count - (site.fired if site.rectifier.zero_when_silent else site.nonzero)
     gradients = np.full(site.channels, site.gradients)
-    predicted, distance = _fitted(site)
+    predicted, distance = fitted(site)
     return {
         "firing_rate": _share(site.fired, count),
         "rate_below": _share(site.below, count),
@@ -273,43 +274,6 @@ def _regime(site: Site) -> tuple[Flags, Flags]:
         return np.zeros_like(seen), seen & one_side
     silent = seen & (site.fired == 0)
     return silent, seen & ((site.fired == count) if kind != "two-sided" else one_side)
-
-
-def _fitted(site: Site) -> tuple[Floats, Floats]:
-    """Firing rate if the input were Gaussian, and the distance to the kink; of one input there is no deviation."""
-    lower, upper = site.kinks[0], site.kinks[1] if len(site.kinks) > 1 else None
-    mean, std = site.before.mean, np.sqrt(site.before.variance)
-    several = site.before.count > 1
-    return (
-        np.where(several, _predicted(site.rectifier.kind, mean, lower, upper, std), np.nan),
-        np.where(several, _distance(mean, lower, upper, std), np.nan),
-    )
-
-
-def _predicted(kind: Kind, mean: Floats, lower: Floats, upper: Floats | None, std: Floats) -> Floats:
-    above_lower = _tail(mean - lower, std)
-    if upper is None:
-        return above_lower
-    between = above_lower - _tail(mean - upper, std)
-    return between if kind == "clipped" else 1.0 - between
-
-
-def _tail(difference: Floats, std: Floats) -> Floats:
-    return special.ndtr(_ratio(difference, std))
-
-
-def _ratio(difference: Floats, std: Floats) -> Floats:
-    """The difference in deviations; for a deviation of zero the limit, with a unit at its kink counted as silent."""
-    limit = np.where(difference > 0, np.inf, -np.inf)
-    limit = np.where(np.isnan(difference), np.nan, limit)
-    return np.divide(difference, std, out=limit, where=std > 0)
-
-
-def _distance(mean: Floats, lower: Floats, upper: Floats | None, std: Floats) -> Floats:
-    difference = mean - lower
-    if upper is not None:
-        difference = np.where(np.abs(mean - upper) < np.abs(difference), mean - upper, difference)
-    return _ratio(difference, std)
 
 
 def _proven(proof: Proof | None, channels: int) -> dict[str, Any]:

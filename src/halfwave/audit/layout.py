@@ -9,7 +9,7 @@ from torch import Tensor
 
 from halfwave.errors import HalfwaveError
 
-__all__ = ["Laid", "fallback_dimension", "lay", "lay_like", "normal_dimension"]
+__all__ = ["Laid", "Places", "fallback_dimension", "lay", "lay_like", "normal_dimension"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,47 @@ def normal_dimension(name: str, dimension: int, x: Tensor, samples: int | None) 
             f"channel dimension of {name} must not be 0, along which samples lie; got {dimension}"
         )
     return place
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the channels and samples of an activation lie."""
+
+    channel: int
+    samples: int | None = 0
+    """None for one sample without a dimension for them."""
+    fold: tuple[int, int] = (1, 1)
+    """What shares the samples' dimension with them, (outer, inner): n samples have outer · n · inner places there."""
+
+    def number(self, x: Tensor) -> int:
+        """Samples in an activation."""
+        if self.samples is None or x.ndim == 1:
+            return 1
+        return x.shape[self.samples] // (self.fold[0] * self.fold[1])
+
+    def lay(self, x: Tensor) -> Laid:
+        """An activation laid out by `lay`.
+
+        >>> import torch
+        >>> Places(1, 0, (1, 4)).lay(torch.zeros(8, 3, 5)).values.shape  # two films of 4 frames
+        torch.Size([2, 3, 20])
+        """
+        return lay(*self._unfolded(x))
+
+    def lay_like(self, value: Any, x: Tensor, channel_dimension: int) -> Any:
+        """A parameter laid out by `lay_like`."""
+        if self.fold != (1, 1) and isinstance(value, Tensor) and value.numel() > 1:
+            value = self._unfolded(value.detach().expand(x.shape))[0]
+        x, dimension, samples = self._unfolded(x)
+        return lay_like(value, x, dimension, channel_dimension, samples)
+
+    def _unfolded(self, x: Tensor) -> tuple[Tensor, int, int | None]:
+        """The activation with a dimension for samples alone, and where channels and samples then lie."""
+        if self.fold == (1, 1) or self.samples is None or x.ndim == 1:
+            return x, self.channel, self.samples
+        outer, inner = self.fold
+        apart = x.unflatten(self.samples, (outer, self.number(x), inner))
+        return apart, self.channel + 2 * (self.channel > self.samples), self.samples + 1
 
 
 def lay(x: Tensor, dimension: int, samples: int | None = 0) -> Laid:

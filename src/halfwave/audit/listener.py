@@ -7,6 +7,7 @@ variants were chosen, and in backward as well.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from types import TracebackType
 from typing import Any, Self
@@ -37,11 +38,18 @@ class _Silence:
 _SILENCE = _Silence()
 
 
+class _Elsewhere(threading.local):
+    """How deep a thread is in the model's modules."""
+
+    depth = 0
+
+
 class Listener(TorchFunctionMode):
     """Base of what records a model: calls `begin` and `end` round each rectifier, and hooks for passes.
 
     Listeners may be nested, in each other and in other function modes. One that is made with ``alone=True`` keeps
-    the others from hearing while it is in.
+    the others from hearing while it is in. Passes in other threads than the one that entered are not heard, since torch
+    keeps modes by thread; they are counted.
 
     Args:
         model: the model, whose modules get a hook each while this context is entered.
@@ -59,9 +67,13 @@ class Listener(TorchFunctionMode):
         self.running: list[nn.Module] = []
         self.heard = self.completed = False
         """Whether the pass is listened to, and whether the last one came to its end."""
+        self.elsewhere = 0
+        """Passes in other threads."""
         self.follows = True
         """Whether more than rectifiers is of interest in this pass: functions are followed and modules entered."""
         self._handles: list[Any] = []
+        self._thread = threading.get_ident()
+        self._inside, self._lock = _Elsewhere(), threading.Lock()
         self._calls: Counter[tuple[str, str]] = Counter()
         self._whole: tuple[nn.Module, Any] | None = None
         self._origins = Origins()
@@ -98,6 +110,7 @@ class Listener(TorchFunctionMode):
     def __enter__(self) -> Self:
         if self.alone:
             _SILENCE.owners.append(self)
+        self._thread = threading.get_ident()
         try:
             for module in self.paths:
                 self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
@@ -128,8 +141,18 @@ class Listener(TorchFunctionMode):
         # Checkpointed modules run again inside the backward pass, whose graph task then has a number.
         return _SILENCE.hides(self) or torch._C._current_graph_task_id() != -1
 
+    def _foreign(self, step: int) -> bool:
+        """Whether this is another thread, which goes a step into the model's modules, or out of them."""
+        if threading.get_ident() == self._thread:
+            return False
+        if step > 0 and not self._inside.depth:
+            with self._lock:
+                self.elsewhere += 1
+        self._inside.depth = max(0, self._inside.depth + step)
+        return True
+
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._deaf():
+        if self._deaf() or self._foreign(1):
             return
         if not self.running:
             self._calls.clear()
@@ -159,7 +182,7 @@ class Listener(TorchFunctionMode):
                 self._whole = (module, self.begin(key, found[1], found[0], module.forward))
 
     def _leave(self, module: nn.Module, args: Any, result: Any) -> None:
-        if self._deaf() or not self.running:
+        if self._deaf() or self._foreign(-1) or not self.running:
             return
         if self._whole is not None and self._whole[0] is module:
             token, self._whole = self._whole[1], None

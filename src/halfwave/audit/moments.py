@@ -41,9 +41,12 @@ class Moments:
         count, mean, squares, low, high = batch
         total = self.count + count
         share = np.divide(count, total, out=np.zeros_like(total), where=total > 0)
-        difference = mean - self._mean
-        self._mean = self._mean + difference * share
-        self._squares = self._squares + squares + difference**2 * self.count * share
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # what is too large to square has an infinite variance
+            difference = mean - self._mean
+            self._mean = self._mean + difference * share
+            self._squares = self._squares + squares + difference * (self.count * share) * difference
         self.count = total
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
 
@@ -61,8 +64,9 @@ class Moments:
 
     @property
     def variance(self) -> Floats:
-        """Variances (channels,), divided by the count."""
-        return self._known(self._squares / np.maximum(self.count, 1.0))
+        """Variances (channels,), divided by the count; infinite where squares are too large for float64."""
+        squares = np.where(np.isnan(self._squares), np.inf, self._squares)
+        return self._known(squares / np.maximum(self.count, 1.0))
 
     @property
     def range(self) -> tuple[Floats, Floats]:

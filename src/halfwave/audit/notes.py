@@ -6,8 +6,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from halfwave.audit.site import SiteKey
+from halfwave.words import counted
 
-__all__ = ["Notes"]
+__all__ = ["DOUBTS", "Notes", "guessed", "in_other_threads", "left_out"]
+
+DOUBTS = {
+    "parts": "samples of {} are parts of the batch's samples: the bound takes them as independent",
+    "guessed": "samples of {} were counted along dimension 0, which is not as long as the batch: nothing before it "
+    "says where the samples of its input lie",
+}
+"""What is said of samples that could not be followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +73,31 @@ class Notes:
     def clear(self) -> None:
         """Forget what is about data."""
         self._passing.clear()
+
+
+def guessed(rank: int, channel: int) -> str:
+    """What is said of channels of which nothing is known."""
+    return (
+        "channel dimension of {} guessed: nothing before it says where the channels of its input "
+        f"of {rank} dimensions lie, and dimension {channel} was taken; `channel_dimensions` names another"
+    )
+
+
+def left_out(first: tuple[int, int], then: tuple[int, int], count: int) -> str:
+    """What is said of batches with other channels; each pair is their number and dimension."""
+    batches = "1 batch was" if count == 1 else f"{count} batches were"
+    return (
+        f"{{}} had {first[0]} channels along dimension {first[1]} and then {then[0]} along {then[1]}, and {batches} "
+        "left out of it, since only the first kind is recorded: name the dimension of its channels by "
+        "`channel_dimensions`"
+    )
+
+
+def in_other_threads(number: int) -> tuple[str, ...]:
+    """What is said of passes that were not heard.
+
+    >>> in_other_threads(2)
+    ('2 passes in other threads were not recorded',)
+    """
+    was = "was" if number == 1 else "were"
+    return (f"{counted(number, 'pass', 'passes')} in other threads {was} not recorded",) if number else ()

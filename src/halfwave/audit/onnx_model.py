@@ -238,6 +238,11 @@ def _record(
     x = torch.from_numpy(values[node.given])
     if x.numel() == 0 or x.ndim == 0 or not x.is_floating_point():
         return
+    if len(x) != next((len(value) for value in values.values() if value.ndim), None):  # the inputs come first
+        notes[
+            f"samples of {node.name} were counted along dimension 0, which is not as long as the batch: samples are "
+            "not followed through ONNX files"
+        ] = None
     dimension = fallback_dimension(x.ndim) if node.channels is None else node.channels % x.ndim
     site = sites.get(node.name)
     if site is None:

@@ -126,6 +126,8 @@ class Probe(Listener):
 
     def follow(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         name = torch_name(function)
+        if name == "__get__":  # of a property, such as the transposed
+            name = getattr(getattr(function, "__self__", None), "__name__", name)
         given = [self._of(value) for value in _tensors((*args, *kwargs.values()))]
         sources = [known for known in given if known.node is not None]
         results = list(_tensors((result,)))

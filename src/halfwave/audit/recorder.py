@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,11 +20,11 @@ from halfwave.audit.dimensions import (
     own_dimension,
     told_dimension,
 )
-from halfwave.audit.examples import Arguments, length_of, one_sample, transformed
+from halfwave.audit.examples import Arguments, length_of, one_sample, transformed, without_samples
 from halfwave.audit.following import Following
-from halfwave.audit.layout import fallback_dimension, normal_dimension
+from halfwave.audit.layout import Places, fallback_dimension, normal_dimension
 from halfwave.audit.listener import Listener
-from halfwave.audit.notes import Notes
+from halfwave.audit.notes import DOUBTS, Notes, guessed, in_other_threads, left_out
 from halfwave.audit.operations import torch_name
 from halfwave.audit.rectifier import Rectifier
 from halfwave.audit.sequences import positions_first, sequences_of
@@ -39,7 +42,7 @@ class Recorder(Listener):
     Args:
         model: the model.
         alone: see `Listener`.
-        every: record only every so many passes.
+        every: record one of so many passes of each outermost module.
         full: take moments and histograms from every sample, not from one of eight.
         gradients: record the gradients that reach the rectifiers in backward passes.
         merge_calls: keep one record for all calls of a rectifier in a pass.
@@ -69,14 +72,17 @@ class Recorder(Listener):
         self.examples: dict[nn.Module, tuple[Arguments, int]] = {}
         """The outermost modules of recorded passes, the first sample that each was given, and of how many."""
         self.empty_calls = 0
-        """Calls of rectifiers without any input."""
-        self._seen = 0
+        """Passes without any sample, and calls of rectifiers without any input."""
+        self._seen: Counter[nn.Module] = Counter()
+        """Passes of each outermost module."""
         self._notes = Notes(self._named)
         self._following = Following()
-        self._axes: dict[tuple[SiteKey, int], tuple[int, int | None]] = {}
+        self._axes: dict[tuple[SiteKey, int], Places] = {}
         """Where the channels and samples of a rectifier's input of some rank lie."""
         self._left_out: Counter[tuple[SiteKey, int, int]] = Counter()
         self._hooks: list[Any] = []
+        self._due = False
+        """Whether the pass is one that is recorded, if it has samples."""
         self._backward = False
         """Whether gradients were recorded in the pass when it began."""
         self._asked: set[SiteKey] = set()
@@ -90,8 +96,11 @@ class Recorder(Listener):
     def begin_pass(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         # hooks of graphs that are gone are gone; several passes may come before one backward pass
         self._hooks = [hook for hook in self._hooks if hook.hooks_dict_ref() is not None]
-        heard = self._seen % self.every == 0
-        self._seen += 1
+        self._due = self._seen[module] % self.every == 0
+        self._seen[module] += 1
+        empty = without_samples(args, kwargs)
+        self.empty_calls += empty
+        heard = self._due and not empty
         self._backward = torch.is_grad_enabled()
         self.follows = self._following.begin(module, args, kwargs, heard)
         if heard and module not in self.examples and not transformed(args, kwargs):
@@ -100,10 +109,9 @@ class Recorder(Listener):
 
     def end_pass(self) -> None:
         self._following.end(self.completed)
-        if self.heard:
-            self.passes += 1
-            if self.after_pass is not None:
-                self.after_pass()
+        self.passes += self._due  # one without samples too, so that its number is that of the batch
+        if self.heard and self.after_pass is not None:
+            self.after_pass()
 
     def _drop_hooks(self) -> None:
         for hook in self._hooks:
@@ -120,7 +128,7 @@ class Recorder(Listener):
             site.reset()
         self._notes.clear()
         self._left_out.clear()
-        self.passes = 0
+        self.passes = self.elsewhere = 0
 
     # calls
 
@@ -135,42 +143,43 @@ class Recorder(Listener):
             known = self._following.trail.axes(x)
             if known is not None and known.samples != samples:
                 self._note_positions(module, x.ndim, known.samples, samples)
-            self._following.trail.note(x, Axes(x.ndim - 1, samples))
+            kept = known if known is not None and known.samples == samples else Axes(samples=samples)
+            axes = replace(kept, channel=x.ndim - 1)
+            self._following.trail.note(x, axes)
 
     def begin(self, key: SiteKey, rectifier: Rectifier, x: Tensor, call: Any) -> Any:
         if x.numel() == 0:
             self.empty_calls += 1
             return None
         if is_functorch_wrapped_tensor(x):
+            self._following.missed()
             self._notes.add("{} runs inside a transform of torch.func and was not recorded", key)
             return None
         if self.merge_calls:
             key = SiteKey(key.module, key.operation, 0, key.whole)
-        axes = self._axes.get((key, x.ndim))
-        if axes is None:
-            axes = self._axes[key, x.ndim] = self._axes_of(key, x)
-        site = self._site(key, rectifier, x, axes)
+        places = self._places_of(key, x)
+        site = self._site(key, rectifier, x, places)
         if site is None:
             return None
         with torch.no_grad():
-            site.take_input(x.detach(), rectifier, self.passes)
+            site.take_input(x.detach(), rectifier, self.passes, places)
         if self.gradients:
-            self._ask_gradient(key, site, x)
-        return site, axes
+            self._ask_gradient(key, site, x, places)
+        return site, places
 
     def end(self, token: Any, y: Any) -> None:
         if token is None or not isinstance(y, Tensor):
             return
-        site, axes = token
+        site, places = token
         if self.follows:
-            self._following.trail.note(y, Axes(*axes))
+            self._following.trail.note(y, Axes(places.channel, places.samples, places.fold))
         with torch.no_grad():
             site.take_output(y.detach())
 
-    def _ask_gradient(self, key: SiteKey, site: Site, x: Tensor) -> None:
+    def _ask_gradient(self, key: SiteKey, site: Site, x: Tensor, places: Places) -> None:
         """Have the gradient recorded in the backward pass, or note why there will be none."""
         if x.requires_grad:
-            self._hooks.append(x.register_hook(site.take_gradient))
+            self._hooks.append(x.register_hook(partial(site.take_gradient, places=places)))
             self._asked.add(key)
         elif self._backward:
             if not torch.is_grad_enabled():
@@ -181,24 +190,34 @@ class Recorder(Listener):
                 why = "nothing before it needs one, being frozen or without parameters"
             self._notes.add("no gradient of {} was recorded: " + why, key)
 
-    def _site(
-        self, key: SiteKey, rectifier: Rectifier, x: Tensor, axes: tuple[int, int | None]
-    ) -> Site | None:
-        dimension, samples = axes
-        channels = x.shape[dimension]
+    def _site(self, key: SiteKey, rectifier: Rectifier, x: Tensor, places: Places) -> Site | None:
+        dimension, channels = places.channel, x.shape[places.channel]
         site = self.sites.get(key)
         if site is None:
-            site = self.sites[key] = Site(rectifier, dimension, channels, self.full, samples)
-        if (dimension, samples, channels) == (site.dimension, site.samples_dimension, site.channels):
+            site = self.sites[key] = Site(rectifier, dimension, channels, self.full)
+        if (dimension, channels) == (site.dimension, site.channels):
             return site
         self._leave_out(key, site, dimension, channels)
         return None
 
     # where channels and samples lie
 
-    def _axes_of(self, key: SiteKey, x: Tensor) -> tuple[int, int | None]:
+    def _places_of(self, key: SiteKey, x: Tensor) -> Places:
+        """Where they lie: channels as in the first call, samples as far as this pass is followed."""
+        places = self._axes.get((key, x.ndim))
+        known = self._following.trail.axes(x) if self.follows else None
+        if places is None:
+            places = self._first_places(key, x, known or self._following.trail.unsaid(x))
+        elif known is not None and known.samples != places.channel:
+            places = Places(places.channel, known.samples, known.fold)
+        if places.samples is not None and x.shape[places.samples] % math.prod(places.fold):
+            places = replace(places, fold=(1, 1))  # a pass unlike the one that was followed
+        self._axes[key, x.ndim] = places
+        self._following.met(key, x.ndim, places)
+        return places
+
+    def _first_places(self, key: SiteKey, x: Tensor, known: Axes) -> Places:
         """As told, as the activation says, as the layers before say, or by the fallback, which is noted."""
-        known = self._following.trail.axes(x) or Axes()
         samples = known.samples
         told = told_dimension(self.channel_dimensions, key)
         if told is not None:
@@ -210,17 +229,18 @@ class Recorder(Listener):
             channel = fallback_dimension(x.ndim, samples)
             if x.ndim - (samples is not None) > 1:
                 self._note_guess(key, x, channel)
+        if known.doubt:
+            self._notes.add(DOUBTS[known.doubt], key, lasting=True)
         if channel == samples:  # what is told weighs more than what was followed
-            samples = 0 if channel else None
-        self._following.met(key, x.ndim, samples)
-        return channel, samples
+            return Places(channel, 0 if channel else None)
+        return Places(channel, samples, known.fold)
 
     # notes
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What could not be looked at or was guessed, one sentence each."""
-        return (*self._notes.sentences, *self._without_gradient())
+        return (*self._notes.sentences, *in_other_threads(self.elsewhere), *self._without_gradient())
 
     def note(self, sentence: str) -> None:
         """Add a note."""
@@ -250,12 +270,7 @@ class Recorder(Listener):
                 self._notes.add(f"{path} is TorchScript: its inside cannot be seen", lasting=True)
 
     def _note_guess(self, key: SiteKey, x: Tensor, channel: int) -> None:
-        self._notes.add(
-            "channel dimension of {} guessed: nothing before it says where the channels of its input "
-            f"of {x.ndim} dimensions lie, and dimension {channel} was taken; `channel_dimensions` names another",
-            key,
-            lasting=True,
-        )
+        self._notes.add(guessed(x.ndim, channel), key, lasting=True)
 
     def _note_positions(self, module: nn.Module, rank: int, taken: int | None, samples: int | None) -> None:
         """Say of rectifiers before a layer which reads sequences that their samples lie elsewhere than was taken."""
@@ -271,12 +286,5 @@ class Recorder(Listener):
     def _leave_out(self, key: SiteKey, site: Site, dimension: int, channels: int) -> None:
         topic = key, dimension, channels
         self._left_out[topic] += 1
-        count = self._left_out[topic]
-        batches = "1 batch was" if count == 1 else f"{count} batches were"
-        self._notes.add(
-            f"{{}} had {site.channels} channels along dimension {site.dimension} and then {channels} along "
-            f"{dimension}, and {batches} left out of it, since only the first kind is recorded: name the dimension "
-            "of its channels by `channel_dimensions`",
-            key,
-            topic=topic,
-        )
+        sentence = left_out((site.channels, site.dimension), (channels, dimension), self._left_out[topic])
+        self._notes.add(sentence, key, topic=topic)

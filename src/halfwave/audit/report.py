@@ -13,8 +13,9 @@ import numpy as np
 from halfwave._version import __version__
 from halfwave.audit.headlines import VerdictGroup, grouped, headline, paragraphs
 from halfwave.audit.layer_report import COLUMNS, LayerReport
+from halfwave.audit.revive_ways import Ways
 from halfwave.audit.table import table_text
-from halfwave.audit.verdicts import Verdict, verdicts_of
+from halfwave.audit.verdicts import Verdict, saturated_units, verdicts_of
 from halfwave.errors import HalfwaveError
 from halfwave.files import write_atomically
 
@@ -29,6 +30,7 @@ class Report:
         batches: number of batches or recorded passes.
         input_range: the domain that proofs are about, in words.
         notes: what could not be looked at, one sentence each.
+        ways: what reads rectifiers with dead units, for `revive`, where that is not next to them.
 
     >>> import torch
     >>> from halfwave.audit import audit
@@ -43,9 +45,16 @@ class Report:
     """
 
     def __init__(
-        self, layers: tuple[LayerReport, ...], batches: int, input_range: str, notes: tuple[str, ...]
+        self,
+        layers: tuple[LayerReport, ...],
+        batches: int,
+        input_range: str,
+        notes: tuple[str, ...],
+        ways: Ways | None = None,
     ) -> None:
         self._layers, self._batches, self._notes = layers, batches, notes
+        self.ways: Ways = {} if ways is None else ways
+        """What reads rectifiers with dead units, or why that is not known, where it is not next to them."""
         self.input_range = input_range
         """The domain of inputs that `provably_dead` and `provably_always_on` are about, in words."""
 
@@ -94,8 +103,16 @@ class Report:
         raise HalfwaveError(f"there is no rectifier named {name!r}; the report has {names or 'none'}")
 
     def records(self) -> list[dict[str, Any]]:
-        """One dictionary of plain numbers for each unit of each layer, as rows for a data frame."""
-        return [record for layer in self.layers for record in layer.records()]
+        """One dictionary of plain numbers for each unit of each layer, as rows for a data frame.
+
+        "dead" are all units that never fired; of these "saturated" are those that were beyond a limit, which the first
+        line and the table count apart.
+        """
+        return [
+            record | {"saturated": bool(saturated)}
+            for layer in self.layers
+            for record, saturated in zip(layer.records(), saturated_units(layer), strict=True)
+        ]
 
     def table(self) -> str:
         """The layers as lines of text."""
@@ -153,6 +170,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def _layer(layer: LayerReport) -> dict[str, Any]:
     found = {name: getattr(layer, name) for name in (*_PLAIN, *COLUMNS)}
+    found["saturated"] = saturated_units(layer)
     for name in ("histogram_before", "histogram_after"):
         pooled = getattr(layer, name).pooled()
         found[name] = {"edges": pooled.edges, "counts": pooled.counts}

@@ -10,7 +10,7 @@ from torch import nn
 from halfwave.audit.examples import Arguments, repeated
 from halfwave.audit.layer_report import LayerReport, layer_report
 from halfwave.audit.recorder import Recorder
-from halfwave.audit.site import SiteKey
+from halfwave.audit.site import Site, SiteKey
 from halfwave.audit.wiring import InputRange, Wiring, wiring_of
 from halfwave.errors import HalfwaveError
 
@@ -18,13 +18,26 @@ __all__ = ["in_words", "layers_of", "wire"]
 
 
 def layers_of(recorder: Recorder, wiring: dict[SiteKey, Wiring]) -> tuple[LayerReport, ...]:
-    """The reports of all rectifiers that were called since the recorder was made or reset."""
+    """The reports of all rectifiers that were called since the recorder was made or reset, in the order of calls."""
     calls = Counter((key.module, key.operation) for key in recorder.sites)
     return tuple(
         layer_report(key.label(calls[key.module, key.operation] == 1), key, site, wiring.get(key))
-        for key, site in recorder.sites.items()
+        for key, site in _in_order(recorder.sites)
         if site.samples
     )
+
+
+def _in_order(sites: dict[SiteKey, Site]) -> list[tuple[SiteKey, Site]]:
+    """Rectifiers as they were first called, with all calls of an activation behind its first."""
+    first: dict[tuple[str, str] | SiteKey, int] = {}
+
+    def place(key: SiteKey) -> tuple[int, int]:
+        # functions in a forward are layers of their own: relu#1 of a model may come after all its blocks
+        one = (key.module, key.operation) if key.whole else key
+        return first.setdefault(one, len(first)), key.call
+
+    placed = [(place(key), key, site) for key, site in sites.items()]
+    return [(key, site) for _, key, site in sorted(placed, key=lambda entry: entry[0])]
 
 
 def wire(recorder: Recorder, input_range: InputRange) -> dict[SiteKey, Wiring]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Reader", "forget", "incoming_mask", "spread"]
+__all__ = ["Layout", "Reader", "forget", "incoming_mask"]
 
 _HISTORY = (
     *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momentum_buffer"),
@@ -30,17 +30,43 @@ def incoming_mask(weight: Tensor, operation: str, units: Tensor) -> Tensor:
     return mask
 
 
-def spread(units: Tensor, channels: int, width: int, channels_last: bool) -> Tensor:
-    """The places (units, width / channels) of units in a vector that their channels were flattened into.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where units lie along one dimension: unit u at ``((o · total + offset + u) · inner + i``, for all o and i.
 
-    A channel's places lie next to each other, unless the channels come last.
-
-    >>> spread(torch.tensor([1]), 3, 6, False), spread(torch.tensor([1]), 3, 6, True)
-    (tensor([[2, 3]]), tensor([[1, 4]]))
+    >>> Layout.of(3, 6, channels_last=False).places(torch.tensor([1]))
+    tensor([[2, 3]])
+    >>> Layout.of(3, 6, channels_last=True).places(torch.tensor([1]))
+    tensor([[1, 4]])
+    >>> Layout(5, offset=2).places(torch.tensor([1]))
+    tensor([[3]])
     """
-    places = width // channels
-    number = torch.arange(places, device=units.device)
-    return units[:, None] + channels * number if channels_last else units[:, None] * places + number
+
+    total: int
+    """Units side by side, those of other rectifiers among them where they were joined."""
+    offset: int = 0
+    """Number of the first one of this rectifier."""
+    inner: int = 1
+    """Places of a unit that were flattened behind it."""
+    outer: int = 1
+    """Those that were flattened in front of it."""
+
+    @classmethod
+    def of(cls, channels: int, width: int, channels_last: bool) -> Layout:
+        """Of channels alone in a vector that they were flattened into, next to each other unless they come last."""
+        places = width // channels
+        return cls(channels, outer=places) if channels_last else cls(channels, inner=places)
+
+    @property
+    def width(self) -> int:
+        """Entries along the dimension."""
+        return self.outer * self.total * self.inner
+
+    def places(self, units: Tensor) -> Tensor:
+        """The places of some units (units, places of each)."""
+        outer, inner = (torch.arange(number, device=units.device) for number in (self.outer, self.inner))
+        first = (outer[:, None] * self.total * self.inner + inner).flatten()
+        return (units[:, None] + self.offset) * self.inner + first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,36 +76,33 @@ class Reader:
     operation: str
     weight: nn.Parameter
     bias: nn.Parameter | None
-    channels: int
-    """Units of the rectifier."""
     groups: int
-    channels_last: bool
-    """Whether the rectifier's channels lie behind its places, which matters once they are flattened."""
+    layout: Layout
+    """Where the rectifier's units lie in what it reads."""
 
     @property
     def fits(self) -> bool:
         """Whether the sizes say that it reads each unit by weights of its own."""
         shape = self.weight.shape
         if self.operation == "linear":
-            return shape[1] % self.channels == 0
-        return self.channels == (shape[0] if "transpose" in self.operation else shape[1] * self.groups)
+            return shape[1] == self.layout.width
+        channels = shape[0] if "transpose" in self.operation else shape[1] * self.groups
+        return channels == self.layout.total == self.layout.width
 
     def places(self, units: Tensor) -> Tensor:
         """Where units lie in its input, along the features or channels (units, places)."""
-        if self.operation == "linear":
-            return spread(units, self.channels, self.weight.shape[1], self.channels_last)
-        return units[:, None]
+        return self.layout.places(units)
 
     def outgoing_mask(self, units: Tensor) -> Tensor:
         """Which entries of its weight read some units; a mask of the weight's shape."""
-        mask = torch.zeros_like(self.weight, dtype=torch.bool)
+        mask, places = torch.zeros_like(self.weight, dtype=torch.bool), self.places(units).flatten()
         if self.operation == "linear":
-            mask[:, self.places(units).flatten()] = True
+            mask[:, places] = True
         elif "transpose" in self.operation:
-            mask[units] = True
+            mask[places] = True
         else:
             width = self.weight.shape[1]
-            mask.view(self.groups, -1, *mask.shape[1:])[units // width, :, units % width] = True
+            mask.view(self.groups, -1, *mask.shape[1:])[places // width, :, places % width] = True
         return mask
 
 

@@ -13,7 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from halfwave.audit.layer_report import LayerReport
-from halfwave.audit.revive_parts import Reader, incoming_mask, spread
+from halfwave.audit.revive_parts import Layout, Reader, incoming_mask
+from halfwave.audit.revive_ways import Way, Ways
 from halfwave.audit.wiring import Neighbour
 from halfwave.errors import HalfwaveError
 from halfwave.words import counted
@@ -39,8 +40,8 @@ class Plan:
     norm: _BatchNorm | None
     """The batch normalisation between that layer and the rectifier."""
     readers: tuple[Reader, ...]
-    norms_after: tuple[_BatchNorm, ...]
-    """Those between the rectifier and its readers."""
+    norms_after: tuple[tuple[_BatchNorm, Layout], ...]
+    """Those between the rectifier and its readers, and where its units lie in them."""
     mixable: bool
     """Whether all units read the same inputs, so that mixtures of their weights make sense."""
 
@@ -48,15 +49,12 @@ class Plan:
         """Entries of the weight that make these units."""
         return incoming_mask(self.weight, self.operation, units)
 
-    def places_in(self, norm: _BatchNorm, units: Tensor) -> Tensor:
-        """Channels of a normalisation behind the rectifier that belong to these units."""
-        return spread(units, self.layer.channels, norm.num_features, _channels_last(self.layer)).flatten()
-
     @property
     def parameters(self) -> Iterable[nn.Parameter]:
         """Everything that entries are replaced in."""
         vectors = [self.bias, *(reader.bias for reader in self.readers)]
-        norms = [norm for norm in (self.norm, *self.norms_after) if norm is not None and norm.affine]
+        norms = [self.norm, *(norm for norm, _ in self.norms_after)]
+        norms = [norm for norm in norms if norm is not None and norm.affine]
         found = [self.weight, *(reader.weight for reader in self.readers), *(norm.weight for norm in norms)]
         return [*found, *(vector for vector in vectors if vector is not None)]
 
@@ -67,7 +65,7 @@ def _channels_last(layer: LayerReport) -> bool:
     return layer.channel_dimension > 1
 
 
-def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport]) -> Plan:
+def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport], ways: Ways) -> Plan:
     """What reviving the dead units of a layer takes.
 
     Raises:
@@ -85,6 +83,7 @@ def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport
             f"`report` of revive must be of this model; {before.weight!r} has shape {tuple(weight.shape)}, "
             f"its layer {counted(layer.channels, 'unit')}"
         )
+    readers, norms_after = _after(network, layer, ways)
     device = weight.device
     module = network.get_submodule(before.module)
     plan = Plan(
@@ -94,11 +93,12 @@ def planned(network: nn.Module, layer: LayerReport, layers: Iterable[LayerReport
         weight,
         bias,
         norm,
-        tuple(_reader(network, layer, neighbour) for neighbour in layer.after),
-        tuple(n for neighbour in layer.after for n in _norms(network, neighbour)),
+        readers,
+        norms_after,
         isinstance(module, nn.Linear) or (isinstance(module, _ConvNd) and module.groups == 1),
     )
-    _check_norms_after(plan)
+    if any(norm.num_features != layout.width for norm, layout in norms_after):
+        raise Obstacle("a batch normalisation behind it does not keep its units apart")
     _check_sharing(network, plan, layers)
     return plan
 
@@ -111,10 +111,6 @@ def _layer_before(layer: LayerReport) -> Neighbour:
         raise Obstacle("it answers below its kink only, where new units are not placed")
     if layer.before is None:
         raise Obstacle("it is not known to follow one linear layer or convolution of its own")
-    if not layer.after_is_complete:
-        raise Obstacle(
-            "not only linear layers and convolutions read it, so that its units cannot be silenced"
-        )
     return layer.before
 
 
@@ -135,11 +131,51 @@ def _weights(network: nn.Module, neighbour: Neighbour, side: str) -> tuple[nn.Pa
     return weight, None if neighbour.bias is None else parameters[neighbour.bias]
 
 
+def _after(
+    network: nn.Module, layer: LayerReport, ways: Ways
+) -> tuple[tuple[Reader, ...], tuple[tuple[_BatchNorm, Layout], ...]]:
+    """All that reads a rectifier, and the batch normalisations on the way."""
+    if layer.after_is_complete:
+        norms = [
+            (norm, Layout.of(layer.channels, norm.num_features, _channels_last(layer)))
+            for neighbour in layer.after
+            for norm in _norms(network, neighbour)
+        ]
+        return tuple(_reader(network, layer, neighbour) for neighbour in layer.after), tuple(norms)
+    found = ways.get(layer.key, "the report, which `audit` did not make, does not say what does")
+    if isinstance(found, str):
+        raise Obstacle(
+            f"not only linear layers and convolutions read it, so that its units cannot be silenced: {found}"
+        )
+    places = {norm for way in found for norm in way.norms}
+    norms = dict(places)
+    if len(norms) < len(places):
+        raise Obstacle("a batch normalisation behind it is used in more than one place")
+    modules = {path: network.get_submodule(path) for path in norms}
+    known = [(module, norms[path]) for path, module in modules.items() if isinstance(module, _BatchNorm)]
+    if len(known) < len(norms):
+        raise Obstacle("a batch normalisation next to it is not a module of torch")
+    return tuple(_reader_at(network, way) for way in found), tuple(known)
+
+
+def _reader_at(network: nn.Module, way: Way) -> Reader:
+    weight, bias = _weights(network, way.reader, "behind")
+    reader = Reader(way.reader.operation, weight, bias, _groups(network, way.reader, weight), way.layout)
+    if not reader.fits:
+        raise Obstacle("a layer that reads it does not read each unit by weights of its own")
+    return reader
+
+
+def _groups(network: nn.Module, neighbour: Neighbour, weight: nn.Parameter) -> int:
+    module = network.get_submodule(neighbour.module)
+    return module.groups if isinstance(module, _ConvNd) and module.weight is weight else 1
+
+
 def _reader(network: nn.Module, layer: LayerReport, neighbour: Neighbour) -> Reader:
     weight, bias = _weights(network, neighbour, "behind")
-    module = network.get_submodule(neighbour.module)
-    groups = module.groups if isinstance(module, _ConvNd) and module.weight is weight else 1
-    reader = Reader(neighbour.operation, weight, bias, layer.channels, groups, _channels_last(layer))
+    width = weight.shape[1] if neighbour.operation == "linear" else layer.channels
+    layout = Layout.of(layer.channels, width, _channels_last(layer))
+    reader = Reader(neighbour.operation, weight, bias, _groups(network, neighbour, weight), layout)
     assert layer.before is not None
     flattened = any(word in part for part in neighbour.between for word in ("flatten", "view", "shape"))
     across = reader.operation == "linear" and layer.before.operation != "linear" and not flattened
@@ -166,11 +202,6 @@ def _one_norm(network: nn.Module, layer: LayerReport) -> _BatchNorm | None:
     if len(norms) > 1 or norms[0].num_features != layer.channels:
         raise Obstacle("more than one batch normalisation, or one of another size, lies before it")
     return norms[0]
-
-
-def _check_norms_after(plan: Plan) -> None:
-    if any(norm.num_features % plan.layer.channels for norm in plan.norms_after):
-        raise Obstacle("a batch normalisation behind it does not keep its units apart")
 
 
 def _check_sharing(network: nn.Module, plan: Plan, layers: Iterable[LayerReport]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy import special
 from torch import Tensor, nn
 
 from halfwave.audit.batches import Inputs
+from halfwave.audit.layer_report import LayerReport
 from halfwave.audit.moments import Floats
 from halfwave.audit.revive_pass import Candidates, ReadDead, observed
 from halfwave.audit.revive_plan import Plan
@@ -34,7 +35,7 @@ def revive_plans(
     generator: torch.Generator | None,
 ) -> dict[Plan, Outcome]:
     """Carry plans out, those first whose layers have inputs that vary."""
-    closed = _closed(plans)
+    closed = _closed(plans, units_of=_put_by_report if batches is None else lambda plan: plan.units)
     waiting = [plan for plan in plans if _starved(plan, closed).any()]
     first = [plan for plan in plans if plan not in waiting]
     if waiting and isinstance(batches, Iterator) and len(plans) > 1:
@@ -55,10 +56,10 @@ def revive_plans(
     return outcomes
 
 
-def _closed(plans: list[Plan]) -> dict[int, Tensor]:
+def _closed(plans: list[Plan], units_of: Callable[[Plan], Tensor]) -> dict[int, Tensor]:
     """Entries of weights, by their ids, that read units to be revived."""
     closed: dict[int, Tensor] = {}
-    for reader, units in ((reader, plan.units) for plan in plans for reader in plan.readers):
+    for reader, units in ((reader, units_of(plan)) for plan in plans for reader in plan.readers):
         mask = reader.outgoing_mask(units)
         known = closed.get(id(reader.weight))
         closed[id(reader.weight)] = mask if known is None else known | mask
@@ -173,12 +174,28 @@ def _from_report(
     placement = Placement(
         plan, _open(plan, weight, closed), middle, one, middle + special.ndtri(1 - rate), one > 0
     )
-    silent = (layer.min_after == 0) & (layer.max_after == 0)
-    one_sided = (layer.rate_below == 1) | (layer.rate_above == 1) | (layer.kind == "two-sided")
-    placement.leave(~(silent & one_sided)[units], "whose output is not 0, for which revive needs `batches`")
+    placement.leave(~_always_zero(layer)[units], "whose output is not 0, for which revive needs `batches`")
     if plan.norms_after or not plan.mixable or _starved(plan, closed).any() or usable.sum() < 2:
         placement.leave(placement.alive, "for which revive needs `batches`")
     return placement
+
+
+def _always_zero(layer: LayerReport) -> np.ndarray:
+    """Units whose output was 0 throughout (channels,)."""
+    silent = (layer.min_after == 0) & (layer.max_after == 0)
+    one_sided = (layer.rate_below == 1) | (layer.rate_above == 1) | (layer.kind == "two-sided")
+    return silent & one_sided
+
+
+def _put_by_report(plan: Plan) -> Tensor:
+    """The units of a plan that can be replaced without data.
+
+    The others go on giving the layers behind a constant, which the moments in the report hold; the new units of those
+    layers must read it too, or they would be placed by moments that they do not have.
+    """
+    if plan.norms_after or not plan.mixable:
+        return plan.units[:0]
+    return plan.units[torch.from_numpy(_always_zero(plan.layer)).to(plan.units.device)[plan.units]]
 
 
 def _without_bias(plan: Plan) -> tuple[Floats, Floats]:

@@ -59,8 +59,8 @@ def put(placement: Placement, optimizer: torch.optim.Optimizer | None) -> Outcom
             mask = reader.outgoing_mask(units)
             reader.weight.masked_fill_(mask, 0.0)
             changed.append((reader.weight, mask))
-        for norm in plan.norms_after:
-            places = plan.places_in(norm, units)
+        for norm, layout in plan.norms_after:
+            places = layout.places(units).flatten()
             zeros = torch.zeros(len(places), device=places.device)
             changed += _put_norm(norm, places, zeros, zeros + 1.0, zeros)
     forget(optimizer, changed)

@@ -15,8 +15,10 @@ from halfwave.audit.quiet import uncompiled
 from halfwave.audit.report import Report
 from halfwave.audit.revive_plan import Obstacle, Plan, planned
 from halfwave.audit.revive_units import revive_plans
+from halfwave.audit.revive_ways import Ways
 from halfwave.audit.revive_write import Outcome
 from halfwave.audit.swapping import chosen_names, text_table
+from halfwave.audit.verdicts import saturated_units
 from halfwave.errors import HalfwaveError
 from halfwave.functions.checks import finite_number
 from halfwave.words import counted
@@ -31,7 +33,9 @@ class RevivedLayer:
     name: str
     channels: int
     dead: tuple[int, ...]
-    """Units that were dead in the report."""
+    """Units that never fired in the report: the dead and the saturated."""
+    saturated: tuple[int, ...]
+    """Those of them that were beyond a limit of their activation."""
     revived: tuple[int, ...]
     """Those that have new weights."""
     left: str
@@ -52,8 +56,13 @@ class Revival:
 
     @property
     def dead(self) -> int:
-        """Number of units that were dead."""
+        """Number of units that never fired: dead or saturated."""
         return sum(len(layer.dead) for layer in self.layers)
+
+    @property
+    def saturated(self) -> int:
+        """Number of those that were beyond a limit."""
+        return sum(len(layer.saturated) for layer in self.layers)
 
     def layer(self, name: str) -> RevivedLayer:
         """What became of one rectifier.
@@ -69,14 +78,26 @@ class Revival:
 
     def table(self) -> str:
         """The layers as lines of text."""
-        rows = [
-            (layer.name, layer.channels, len(layer.dead), len(layer.revived), layer.left)
+        heads = ["layer", "units", "dead", "saturated", "revived", "left alone"]
+        rows: list[list[Any]] = [
+            [
+                *(layer.name, layer.channels, len(layer.dead) - len(layer.saturated)),
+                *(len(layer.saturated), len(layer.revived), layer.left),
+            ]
             for layer in self.layers
         ]
-        return text_table(["layer", "units", "dead", "revived", "left alone"], rows)
+        if not self.saturated:  # as in the table of a report
+            for row in (heads, *rows):
+                del row[3]
+        return text_table(heads, rows)
 
     def __str__(self) -> str:
-        return f"{self.revived} of {counted(self.dead, 'dead unit')} revived.\n\n{self.table()}"
+        if not self.saturated:
+            return f"{self.revived} of {counted(self.dead, 'dead unit')} revived.\n\n{self.table()}"
+        units = (
+            f"{counted(self.dead, 'unit')}, {self.dead - self.saturated} dead and {self.saturated} saturated"
+        )
+        return f"{self.revived} of {units}, revived.\n\n{self.table()}"
 
 
 def revive(
@@ -105,9 +126,16 @@ def revive(
     In the first step afterwards only the zeros learn, since no gradient passes them; from the second one on the new
     directions learn too. New units of a layer do not read those of the layer before, unless they have nothing else.
 
-    Left alone are units that are always on or soft, which have gradients; layers that something else reads too (a sum,
-    a gate, the model's result), so that zeros elsewhere would not silence their units; weights used in several
-    places, frozen or computed from others; units that fire on ``batches`` after all.
+    Between a rectifier and the layers that read it may lie dropout, batch normalisation, pooling, means, sums, ``amax``
+    and ``amin`` over places, ``interpolate``, ``pad`` with zeros or by repeating places, ``permute`` and ``transpose``,
+    ``flatten`` and ``view``, and ``cat`` along the channels; the units are looked up in what all of these make of them
+    when `halfwave.audit.audit` makes the report (one of `halfwave.audit.watch` knows pooling, normalisation and
+    ``flatten`` only).
+
+    Left alone are units that are always on or soft, which have gradients; layers that something else reads too, which
+    is named in the result (a sum with a residual, a gate, another rectifier, ``pixel_shuffle``, indexing, attention,
+    the model's result), so that zeros elsewhere would not silence their units; weights used in several places, frozen
+    or computed from others; units that fire on ``batches`` after all.
 
     Args:
         model: any module; parameters and statistics of dead units' neighbours change, training flags do not.
@@ -129,7 +157,7 @@ def revive(
 
     >>> from halfwave.audit import audit
     >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
-    >>> _ = nn.init.constant_(model[0].bias[:3], -100.0)
+    >>> _ = nn.init.constant_(model[0].bias, 1.0), nn.init.constant_(model[0].bias[:3], -100.0)
     >>> x = torch.randn(1000, 2)
     >>> y = model(x)
     >>> revive(model, audit(model, x), x).layer("1").revived
@@ -152,7 +180,7 @@ def revive(
     every = report.layers
     names = chosen_names([layer.name for layer in every], layers, "revive")
     chosen = [layer for layer in every if layer.name in names]
-    plans, reasons = _plans(network, chosen, every)
+    plans, reasons = _plans(network, chosen, every, report.ways)
     found = revive_plans(network, plans, batches, inputs, optimizer, share, generator)
     outcomes = {plan.layer.name: outcome for plan, outcome in found.items()}
     return Revival(tuple(_described(layer, outcomes.get(layer.name), reasons) for layer in chosen))
@@ -170,14 +198,14 @@ def _check_optimizer(network: nn.Module, optimizer: Any) -> None:
 
 
 def _plans(
-    network: nn.Module, chosen: list[LayerReport], every: Sequence[LayerReport]
+    network: nn.Module, chosen: list[LayerReport], every: Sequence[LayerReport], ways: Ways
 ) -> tuple[list[Plan], dict[str, str]]:
     """What is to be done, and why layers are left alone, by name."""
     plans, reasons = [], {}
     for layer in chosen:
         if layer.dead.any():
             try:
-                plans.append(planned(network, layer, every))
+                plans.append(planned(network, layer, every, ways))
             except Obstacle as obstacle:
                 reasons[layer.name] = str(obstacle)
     return plans, reasons
@@ -190,5 +218,6 @@ def _described(layer: LayerReport, outcome: Outcome | None, reasons: dict[str, s
     if always_on:
         are = "unit is" if always_on == 1 else "units are"
         left = [*left, f"{always_on} {are} always on, which is not dead"]
+    saturated = tuple(saturated_units(layer).nonzero()[0].tolist())
     revived = () if outcome is None else outcome.revived
-    return RevivedLayer(layer.name, layer.channels, dead, revived, "; ".join(left))
+    return RevivedLayer(layer.name, layer.channels, dead, saturated, revived, "; ".join(left))

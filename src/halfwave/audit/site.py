@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from halfwave.audit.histograms import ChannelHistograms
-from halfwave.audit.layout import Laid, lay, lay_like
+from halfwave.audit.layout import Laid, Places
 from halfwave.audit.moments import Moments
 from halfwave.audit.pending import Pending
 from halfwave.audit.rectifier import Rectifier
@@ -65,7 +65,6 @@ class Site:
         dimension: where the channels of its input lie.
         channels: how many there are.
         full: whether moments and histograms take in every sample, or one of eight.
-        samples_dimension: where its samples lie; None where it is one sample without a dimension for them.
     """
 
     def __init__(
@@ -74,10 +73,8 @@ class Site:
         dimension: int,
         channels: int,
         full: bool,
-        samples_dimension: int | None = 0,
     ) -> None:
         self.rectifier, self.dimension, self.channels, self.full = rectifier, dimension, channels, full
-        self.samples_dimension = samples_dimension
         self.reset()
 
     def reset(self) -> None:
@@ -99,15 +96,21 @@ class Site:
         self.elements = 0
         self.mirrored = False
         self.first: NonFinite | None = None
+        self._finite: Tensor | None = None
+        self._places = Places(self.dimension)
 
-    def take_input(self, x: Tensor, rectifier: Rectifier, batch: int) -> None:
-        """Record the input of a call, before it can be overwritten."""
-        self.rectifier = rectifier
-        laid = lay(x, self.dimension, self.samples_dimension)
-        kinks = tuple(
-            lay_like(kink, x, self.dimension, laid.channel_dimension, self.samples_dimension)
-            for kink in rectifier.kinks
-        )
+    def take_input(self, x: Tensor, rectifier: Rectifier, batch: int, places: Places | None = None) -> None:
+        """Record the input of a call, before it can be overwritten.
+
+        Args:
+            x: the input.
+            rectifier: what it is in this call.
+            batch: number of the batch.
+            places: where channels and samples of the input lie; by default samples along dimension 0.
+        """
+        self.rectifier, self._places = rectifier, places or Places(self.dimension)
+        laid = self._places.lay(x)
+        kinks = tuple(self._places.lay_like(kink, x, laid.channel_dimension) for kink in rectifier.kinks)
         self.mirrored = rectifier.is_relu
         # of images all is summed while they are in the cache; vectors wait until they are many
         at_once = self.full and laid.places > 1
@@ -115,7 +118,10 @@ class Site:
         rows = _array(found.before)
         self._take_counts(found, rows)
         self._take_kinks(kinks, laid)
-        if found.before.first is not None:
+        bad = found.before.first is not None
+        # the output is counted where the input was finite, and may take its place in memory
+        self._finite = torch.isfinite(x) if bad and not rectifier.zero_when_silent else None
+        if bad:
             self._note_non_finite(found.before, batch)
         self._take_moments(laid, found, rows, at_once)
         self._take_values(laid, self._input_values)
@@ -179,14 +185,19 @@ class Site:
     def take_output(self, y: Tensor) -> None:
         """Record the output of the same call; what ``max(0, x)`` gives is known from its input."""
         if not self.mirrored:
-            laid = lay(y, self.dimension, self.samples_dimension)
+            laid = self._places.lay(y)
             self._put_off(laid if self.full else self._some_samples(laid), self._outputs)
             self._take_values(laid, self._output_values)
             if not self.rectifier.zero_when_silent:
-                self.nonzero += nonzero_of(laid).cpu().numpy().astype(np.int64)
-        along = self.samples_dimension
-        self.samples += 1 if along is None or y.ndim == 1 else y.shape[along]
+                self._take_nonzero(y, laid)
+        self.samples += self._places.number(y)
         self.elements += y.numel() // self.channels
+
+    def _take_nonzero(self, y: Tensor, laid: Laid) -> None:
+        if self._finite is not None:
+            counted = torch.where(self._finite, y, 0.0)
+            laid, self._finite = self._places.lay(counted), None
+        self.nonzero += nonzero_of(laid).cpu().numpy().astype(np.int64)
 
     def _some_samples(self, laid: Laid) -> Laid:
         """One of so many samples, counted through all batches."""
@@ -213,9 +224,9 @@ class Site:
         before = self._histogram_before.copy()
         return before, before.rectified() if self.mirrored else self._histogram_after.copy()
 
-    def take_gradient(self, gradient: Tensor) -> None:
-        """Record the gradient of the loss with respect to the input of a call."""
-        laid = lay(gradient, self.dimension, self.samples_dimension)
+    def take_gradient(self, gradient: Tensor, places: Places | None = None) -> None:
+        """Record the gradient of the loss with respect to the input of a call, which lies as that did."""
+        laid = (places or Places(self.dimension)).lay(gradient)
         self.gradients += len(laid.values) * laid.places
         self.gradients_nonzero += nonzero_of(laid).cpu().numpy().astype(np.int64)
 

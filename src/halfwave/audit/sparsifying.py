@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from halfwave.audit.batches import Inputs, iterate
 from halfwave.audit.calling import arguments_for, located
 from halfwave.audit.quiet import device_of, evaluating, is_exported, kinds_in, uncompiled
 from halfwave.audit.report import Report
+from halfwave.audit.shares import percent
 from halfwave.audit.swapping import chosen_names, has_hooks, is_fused, swapped, text_table
 from halfwave.errors import HalfwaveError
 from halfwave.functions.checks import finite_number, positive_number
@@ -78,7 +78,7 @@ class SparseModel:
                 layer.name,
                 f"{layer.in_features} → {layer.out_features}",
                 layer.rows or "–",
-                "–" if math.isnan(layer.zeros) else f"{layer.zeros:.1%}",
+                percent(layer.zeros),
                 *_times(layer),
                 layer.left or "swapped",
             )
@@ -117,6 +117,10 @@ def sparsify(
     for the size of its batches first: on its own latest input, or on a random one as sparse. The outputs of the model
     stay the same up to the order of sums. Thresholds come first, see `calibrate_thresholds`.
 
+    Gated blocks, ``down(activation(gate(x)) * up(x))``, are not recognised: their three layers are judged one by one.
+    Where gates are mostly zero, put a `halfwave.nn.SparseGatedMLP` in their place by hand, as below: it skips rows of
+    ``up`` as well.
+
     Left alone are layers that share their weight with another module, have hooks, or are subclasses of ``nn.Linear``
     (such as those with parametrisations, or those that attention reads itself).
 
@@ -143,6 +147,11 @@ def sparsify(
     >>> result = sparsify(model, [torch.randn(1, 8)])
     >>> [layer.name for layer in result.layers], result.layers[0].left
     (['0', '2'], 'too small a gain')
+    >>> from halfwave.nn import SparseGatedMLP
+    >>> block = nn.ModuleDict({"gate": nn.Linear(8, 32), "up": nn.Linear(8, 32), "down": nn.Linear(32, 8)})
+    >>> block = SparseGatedMLP(block["gate"], block["up"], block["down"], nn.ReLU())
+    >>> block(torch.randn(1, 8)).shape
+    torch.Size([1, 8])
 
     Source: measured in docs/decisions.md.
     """

@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from halfwave.audit.batches import Inputs, iterate, moved
+from halfwave.audit.batches import Inputs, iterate, moved, samples_in
 from halfwave.audit.calibrated import CurvePoint
 from halfwave.audit.calling import arguments_for, located
 from halfwave.audit.magnitudes import Magnitudes
@@ -150,9 +149,12 @@ class Trial:
             with torch.no_grad(), evaluating(self.network):
                 for batch in iterate(self.batches):
                     args, kwargs = arguments_for(batch, count, self.network, self.inputs, device)
+                    size = samples_in(args, kwargs)
+                    if not size:  # whose mean loss would be NaN
+                        count += 1
+                        continue
                     with located(self.network, count, (args, kwargs)):
                         output = self.network(*args, **kwargs)
-                    size = _samples(args, kwargs)
                     for place, score in enumerate(self.scores):
                         sums[place] += size * _score(score, output, moved(batch, device))
                     samples += size
@@ -190,9 +192,3 @@ def _score(score: Score, output: Any, batch: Any) -> float:
     if isinstance(value, Tensor) and value.numel() != 1:
         raise HalfwaveError(f"`loss` and `metric` must return one number; got shape {tuple(value.shape)}")
     return float(value)
-
-
-def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """Samples of a batch: the length of the first tensor."""
-    tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
-    return next((len(tensor) if tensor.ndim else 1 for tensor in tensors), 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import Any, Literal
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from halfwave.audit.auditing import audit
-from halfwave.audit.batches import Inputs, iterate
+from halfwave.audit.batches import Inputs, iterate, samples_in
 from halfwave.audit.calibrated import CalibratedThresholds, CurvePoint
 from halfwave.audit.calling import arguments_for
 from halfwave.audit.functional import with_modules
@@ -51,10 +50,12 @@ def calibrate_thresholds(
 ) -> CalibratedThresholds:
     """A copy of a model with thresholded rectifiers, ``x · 1[x > T]`` or ``max(0, x − T)``, that leave few outputs.
 
-    Every layer gets the smallest T that makes a share s of its outputs zero on the batches, s being the same for all:
+    Every layer gets the smallest T that makes a share s of its outputs zero on the batches (those without a sample are
+    skipped), s being the same for all:
     either ``sparsity``, or the largest s at which the mean loss is at most ``max_loss_increase`` above that of the
     model as it was (found by bisection between the points of the curve). A layer that has more zeros than that by
-    itself stays as it was.
+    itself stays as it was. Where inputs are all but equal, no T makes just s of them zero, and more are: a layer that
+    is silenced altogether is named in the result.
 
     T is a quantile of the layer's own inputs, counted in bins of a relative width of 0.05 %, so that the share of zeros
     among these is never below s (above it where many inputs are all but equal), and the memory, 4 MiB a layer, does not
@@ -108,8 +109,7 @@ def calibrate_thresholds(
     target, bound = _checked_target(sparsity, max_loss_increase, loss)
     _check_options(batches, form, rounds)
     points = [_inside("`curve` of calibrate_thresholds", share) for share in curve]
-    with evaluating(network):  # a shuffled loader draws from torch's generator
-        first = list(islice(iterate(batches), 1))
+    first = _first(network, batches, inputs)
     network, refused = _modular(network, first, inputs) if functions else (network, {})
     chosen, left = _chosen(network, first, inputs, layers, soft, refused)
     trial = Trial(copy.deepcopy(network), chosen, batches, inputs, loss, metric)
@@ -130,6 +130,17 @@ def calibrate_thresholds(
         curve=(before, *(tried[share] for share in sorted(tried))),
         left=left | trial.never_called,
     )
+
+
+def _first(network: nn.Module, batches: Iterable[Any], inputs: Inputs) -> list[Any]:
+    """The first batch that holds a sample, or the first one; nothing where there is none."""
+    first: list[Any] = []
+    with evaluating(network):  # a shuffled loader draws from torch's generator
+        for number, batch in enumerate(iterate(batches)):
+            first = first or [batch]
+            if samples_in(*arguments_for(batch, number, network, inputs, device_of(network))):
+                return [batch]
+    return first
 
 
 def _bisected(trial: Trial, tried: dict[float, CurvePoint], bound: float, rounds: int) -> CurvePoint:

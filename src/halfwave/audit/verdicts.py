@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from halfwave.audit.advice import BELOW, LINEAR, ON, dead_advice, saturated_advice
 from halfwave.audit.layer_report import LayerReport
+from halfwave.audit.shares import percent
 from halfwave.words import counted
 
-__all__ = ["ENOUGH", "Finding", "Severity", "Verdict", "verdicts_of"]
+__all__ = ["ENOUGH", "Finding", "Severity", "Verdict", "saturated_units", "verdicts_of"]
 
 Finding = Literal[
     "not finite",
@@ -67,7 +68,15 @@ def verdicts_of(layers: Sequence[LayerReport]) -> tuple[Verdict, ...]:
         *(_always_on, _always_below, _always_linear, _too_few, _sparse),
     )
     found = [verdict for layer in layers for rule in rules if (verdict := rule(layer)) is not None]
-    return tuple(sorted(found, key=lambda one: (_ORDER.index(one.severity), -one.units / one.channels)))
+    return tuple(sorted(found, key=_badness))
+
+
+def _badness(verdict: Verdict) -> tuple[int, bool, float, int]:
+    # one NaN spoils all that is computed from it, so it comes before any share of dead units
+    share = verdict.units / verdict.channels
+    # of equal shares the cause comes first: units before a dead layer get no gradient because of it
+    cause = get_args(Finding).index(verdict.finding)
+    return _ORDER.index(verdict.severity), verdict.finding != "not finite", -share, cause
 
 
 def _not_finite(layer: LayerReport) -> Verdict | None:
@@ -97,6 +106,11 @@ def _judged_on(layer: LayerReport) -> Flags:
     return layer.always_on if layer.samples >= ENOUGH else layer.always_on & layer.provably_always_on
 
 
+def saturated_units(layer: LayerReport) -> Flags:
+    """Which of the units that never fired were beyond a limit: `LayerReport.dead` are these and the dead ones."""
+    return layer.dead & _beyond_limits(layer)
+
+
 def _beyond_limits(layer: LayerReport) -> Flags:
     """Units of an activation with limits that are beyond them otherwise than a ReLU below 0."""
     if layer.kind != "clipped":
@@ -108,7 +122,9 @@ def _dead(layer: LayerReport) -> Verdict | None:
     units = _judged_dead(layer) & ~_beyond_limits(layer)
     if not units.any():
         return None
-    evidence = f"{_of(layer, units)} ({units.mean():.0%}) did not fire on {_silence(layer, units)}"
+    evidence = (
+        f"{_of(layer, units)} ({percent(units.mean(), digits=0)}) did not fire on {_silence(layer, units)}"
+    )
     if layer.thresholded:
         share = units.mean()
         severity: Severity = "problem" if share > 0.5 else "warning" if share > _MANY_DEAD else "note"
@@ -122,7 +138,7 @@ def _saturated(layer: LayerReport) -> Verdict | None:
     if not units.any():
         return None
     evidence = (
-        f"{_of(layer, units)} ({units.mean():.0%}) were beyond a limit, where no gradient passes, on "
+        f"{_of(layer, units)} ({percent(units.mean(), digits=0)}) were beyond a limit, where no gradient passes, on "
         f"{_silence(layer, units)}"
     )
     severity = _severity(units, _MANY_DEAD, _FEW)
@@ -172,7 +188,7 @@ def _linear(layer: LayerReport, finding: Finding, units: Flags, where: str, advi
         return None
     proven = int((units & layer.provably_always_on).sum())
     evidence = (
-        f"{_of(layer, units)} ({units.mean():.0%}) were {where} on {_all_of(layer)}, so they "
+        f"{_of(layer, units)} ({percent(units.mean(), digits=0)}) were {where} on {_all_of(layer)}, so they "
         f"are linear there{f', {proven} of them provably' if proven else ''}{_far(layer, units)}"
     )
     return _verdict(layer, finding, _severity(units, _MANY_ON, _SOME_ON), units, evidence, advice)
@@ -200,10 +216,12 @@ def _too_few(layer: LayerReport) -> Verdict | None:
     if not units.any():
         return None
     bound = float(layer.sample_rate_high[units & layer.dead].max(initial=0.0))
-    chance = f", as units that fire on {bound:.0%} of samples may be by chance" if bound else ""
+    others = (
+        f"; a unit that was silent on them may still fire on up to {bound:.0%} of others" if bound else ""
+    )
     evidence = (
-        f"{_of(layer, units)} ({units.mean():.0%}) were silent, linear or without gradient on "
-        f"{counted(layer.samples, 'sample')}{chance}: too few samples to say"
+        f"{_of(layer, units)} ({percent(units.mean(), digits=0)}) were silent, linear or without gradient on "
+        f"{counted(layer.samples, 'sample')}, which is too few samples to say{others}"
     )
     severity: Severity = "warning" if units.mean() > _FEW else "note"
     advice = f"Audit at least {ENOUGH} samples; a few hundred tell more."
@@ -213,7 +231,9 @@ def _too_few(layer: LayerReport) -> Verdict | None:
 def _sparse(layer: LayerReport) -> Verdict | None:
     if not layer.sparsity >= _SPARSE or layer.dead.mean() > 0.5:
         return None
-    evidence = f"{layer.sparsity:.1%} of its outputs are exactly zero and {_of(layer, ~layer.dead)} fired"
+    evidence = (
+        f"{percent(layer.sparsity)} of its outputs are exactly zero and {_of(layer, ~layer.dead)} fired"
+    )
     advice = "A layer that reads only non-zero inputs can skip that share of its work."
     finding: Finding = "sparse by design" if layer.thresholded else "sparse"
     return _verdict(layer, finding, "note", layer.zero_share >= _SPARSE, evidence, advice)

@@ -70,7 +70,8 @@ class watch:  # a context manager that is used like a function
     Args:
         model: any module that is not compiled.
         every: record one of so many passes, beginning with the first. A pass is one call of the model, or of one of
-            its modules from outside.
+            its modules from outside; the passes of each are counted by themselves. Those in other threads are not
+            recorded, and a note says how many there were.
         callback: called with the report after every recorded pass; its `reset` starts a new window.
         gradients: record the share of exactly zero gradients that reach the rectifiers.
         input_range, channel_dimensions, merge_calls, statistics: as for `audit`; light here, to cost little.

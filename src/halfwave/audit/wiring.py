@@ -81,7 +81,7 @@ class Wiring:
         if self.bounds is None or not -self.bounds[0].low.ndim <= dimension < self.bounds[0].low.ndim:
             return None
         interval, rectifier = self.bounds
-        if interval.low.shape[dimension] != channels:
+        if interval.low.shape[dimension] != channels or not interval.low.numel():
             return None
         dead, always_on = _verdict(interval, rectifier)
 
@@ -97,21 +97,23 @@ class Wiring:
 
 
 def _verdict(x: Interval, rectifier: Rectifier) -> tuple[Tensor, Tensor]:
-    """Elements that are constant, and elements that are on one straight line, for every input."""
+    """Elements that are constant, and elements that are on one straight piece, for every input.
+
+    A unit at its kink does not fire (see `Rectifier`): behind another ReLU, whose smallest output is 0, no unit of a
+    ReLU is always on.
+    """
     kinks = [kink.detach().double() if isinstance(kink, Tensor) else kink for kink in rectifier.kinks]
     lower, upper = kinks[0], kinks[-1]
     if rectifier.kind == "clipped":
-        return (x.high <= lower) | (x.low >= upper), (x.low >= lower) & (x.high <= upper)
+        return (x.high <= lower) | (x.low >= upper), (x.low > lower) & (x.high < upper)
     if rectifier.kind == "two-sided":
         return (x.low >= lower) & (x.high <= upper), (x.low > upper) | (x.high < lower)
     neither = torch.zeros_like(x.low, dtype=torch.bool)
     if rectifier.kind == "soft":
         return neither, neither
-    # max(0, x) is x at 0 already; a rectifier with a threshold may jump there
-    starts = x.low > lower if rectifier.thresholded else x.low >= lower
     if rectifier.kind == "leaky":
-        return neither, starts | (x.high <= lower)
-    return x.high <= lower, starts
+        return neither, (x.low > lower) | (x.high <= lower)
+    return x.high <= lower, x.low > lower
 
 
 def wiring_of(

@@ -20,6 +20,8 @@ __all__ = ["audit_distributions"]
 
 _MOST = 60
 """Layers drawn at most."""
+_WIDTH = 7.4
+"""Inches, as of the other figures of an audit."""
 _CELLS = 96
 _KINKS = 4
 """Different kinks that are drawn one by one."""
@@ -54,10 +56,10 @@ def audit_distributions(report: Report, most: int = _MOST) -> Figure:
     layers = _drawn(report.layers, most)
     across = 1 if len(layers) <= 3 else 2
     rows = max(1, -(-len(layers) // across))
-    names = short_names([layer.name for layer in layers], 46 if across == 1 else 26)
+    names = short_names([layer.name for layer in layers], 34 if across == 1 else 20)
     with style():
         height = (2.0 if across == 1 else 1.55) * rows + 0.45
-        figure = new_figure(10.0, height, _described(layers, report))
+        figure = new_figure(_WIDTH, height, _described(layers, report))
         # laid out by hand: with a hundred panels the solver would take most of the time
         figure.set_layout_engine("none")
         widths = (1.5, 0.1, 1.0) if across == 1 else (1.5, 0.1, 1.0, 0.22, 1.5, 0.1, 1.0)
@@ -123,8 +125,10 @@ def _draw_before(axes: Axes, layer: LayerReport, name: str) -> None:
 
 
 def _draw_after(axes: Axes, layer: LayerReport) -> None:
+    from halfwave.audit.shares import percent  # here, since the audit takes a second to import
+
     axes.set_title(
-        f"outputs, {layer.sparsity:.1%} zero" if layer.sparsity > 0 else "outputs", color="#333333"
+        f"outputs, {percent(layer.sparsity)} zero" if layer.sparsity > 0 else "outputs", color="#333333"
     )
     if not layer.histogram_after.counts.any():
         blank(axes, "no finite output" if layer.nan_count.any() else "not recorded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from halfwave.files import write_atomically
 from halfwave.plots.audit import audit_distributions
-from halfwave.plots.audit_units import audit_dead_units, audit_firing_rates
+from halfwave.plots.audit_units import audit_dead_units, audit_firing_rates, saturated
 from halfwave.plots.numerals import plain
 from halfwave.plots.page import figure_section, page
 from halfwave.plots.style import style
@@ -150,7 +151,8 @@ _LAYER_COLUMNS: dict[str, Callable[[Any], str]] = {
     "layer": lambda layer: layer.name,
     "rectifier": lambda layer: layer.operation,
     "units": lambda layer: f"{layer.channels:,}",
-    "dead": lambda layer: f"{int(layer.dead.sum()):,}",
+    "dead": lambda layer: f"{int((layer.dead & ~saturated(layer)).sum()):,}",
+    "saturated": lambda layer: f"{int(saturated(layer).sum()):,}",
     "proven": lambda layer: f"{int(layer.provably_dead.sum()):,}",
     "always on": lambda layer: f"{int(layer.always_on.sum()):,}",
     "fires": lambda layer: _percent(layer.active_inputs),
@@ -164,12 +166,14 @@ _LAYER_COLUMNS: dict[str, Callable[[Any], str]] = {
 
 def _layers(layers: Sequence[LayerReport]) -> str:
     cells = {heading: [show(layer) for layer in layers] for heading, show in _LAYER_COLUMNS.items()}
-    if set(cells["not finite"]) <= {"0"}:
-        del cells["not finite"]
+    for heading in ("saturated", "not finite"):
+        if set(cells[heading]) <= {"0"}:
+            del cells[heading]
     legend = (
-        '<p>"proven" counts the units that are dead for every input of the domain, "fires" is the mean firing rate of '
-        'the units, "Gaussian" what it would be for Gaussian inputs of the same means and deviations, "zeros" the '
-        'share of outputs and "zero gradient" that of gradients that are exactly zero (– where no gradient was '
+        '<p>Units that never fired are "dead" or, where they were beyond a limit of their activation, "saturated"; '
+        '"proven" are those of both that cannot fire for any input of the domain; "fires" is the mean firing '
+        'rate of the units, "Gaussian" what it would be for Gaussian inputs of the same means and deviations, "zeros" '
+        'the share of outputs and "zero gradient" that of gradients that are exactly zero (– where no gradient was '
         "recorded).</p>"
     )
     table = _table(
@@ -217,7 +221,7 @@ def _useless(layer: LayerReport) -> np.ndarray:
 
 def _rank(layer: LayerReport, unit: int) -> tuple[int, float]:
     """Not finite before dead before always on, and those far from the kink first."""
-    group = ("NaN or infinite", "proven dead", "dead", "always on").index(_state(layer, unit))
+    group = ("NaN or infinite", "proven dead", "dead", "saturated", "always on").index(_state(layer, unit))
     distance = abs(float(layer.distance[unit]))
     return group, -distance if distance == distance else 0.0
 
@@ -225,6 +229,8 @@ def _rank(layer: LayerReport, unit: int) -> tuple[int, float]:
 def _state(layer: LayerReport, unit: int) -> str:
     if layer.nan_count[unit] + layer.infinite_count[unit]:
         return "NaN or infinite"
+    if saturated(layer)[unit]:
+        return "saturated"
     if layer.dead[unit]:
         return "proven dead" if layer.provably_dead[unit] else "dead"
     return "always on"
@@ -240,12 +246,11 @@ def _notes(report: Report) -> str:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """A table whose first column names its rows; it scrolls where the screen is narrow."""
     head = "".join(
-        f'<th scope="col"{_LEFT * (n == 0)} style="white-space: normal">{escape(text)}</th>'
-        for n, text in enumerate(headings)
+        f'<th scope="col"{_LEFT if n == 0 else _CELL}>{escape(text)}</th>' for n, text in enumerate(headings)
     )
     body = "\n".join(
-        f'<tr><th scope="row"{_LEFT}>{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        f'<tr><th scope="row"{_LEFT}>{_breakable(row[0])}</th>'
+        + "".join(f"<td{_CELL}>{escape(cell)}</td>" for cell in row[1:])
         + "</tr>"
         for row in rows
     )
@@ -255,7 +260,14 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str)
     )
 
 
-_LEFT = ' class="name"'
+# eleven columns fit the page only if they stand close, and if headings take two lines
+_CELL = ' style="white-space: normal; overflow-wrap: normal; padding-right: .55rem"'
+_LEFT = ' class="name" style="min-width: 8rem; padding-right: .55rem"'
+
+
+def _breakable(name: str) -> str:
+    """A name whose lines end between its parts."""
+    return re.sub(r"([./_:])", r"\1<wbr>", escape(name))
 
 
 def _mean(values: np.ndarray) -> float:
@@ -264,7 +276,9 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _percent(share: float) -> str:
-    return "–" if np.isnan(share) else f"{share:.1%}"
+    from halfwave.audit.shares import percent  # here, since the audit takes a second to import
+
+    return percent(share)
 
 
 def _number(value: float) -> str:
