@@ -7,6 +7,6 @@ done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
     echo "installing Chromium for the tests in a browser"
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null && exit 0
+    { apt-get update -qq -o Acquire::Retries=3 && apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends chromium fonts-dejavu-core; } >/dev/null && exit 0
 fi
 echo "there is no Chromium here: the tests in a browser will be skipped (apt-get install chromium)"

@@ -70,6 +70,16 @@ def test_options(table: Path, tmp_path: Path, capsys) -> None:
     assert "interval" not in json.loads(output)["kinks"][0]
 
 
+def test_decimal_commas(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "d.csv"
+    rows = [f"{x / 2};{abs(x / 2 - 4.5)}".replace(".", ",") for x in range(20)]
+    path.write_text("x;y\n" + "\n".join(rows) + "\n")
+    arguments = ("--x", "x", "--y", "y", "--kinks", "1", "--output", tmp_path / "r", "--intervals", "none")
+    status, output, errors = call(capsys, "fit", path, *arguments, "--json")
+    assert status == 0, errors
+    assert json.loads(output)["kinks"][0]["kink"] == pytest.approx(4.5)
+
+
 def test_dates(tmp_path: Path, capsys) -> None:
     path = tmp_path / "d.csv"
     days = np.arange("2020-01-01", "2020-04-01", dtype="datetime64[D]")

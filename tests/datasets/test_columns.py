@@ -88,7 +88,7 @@ def test_missing_values(tmp_path: Path) -> None:
         ("a.csv", "x,y\n1,2\n", ["x", "z"], "has the columns 'x', 'y'; got 'z'"),
         ("a.csv", "temperature,y\n1,2\n", ["temprature"], "did you mean 'temperature'"),
         ("a.csv", "x,y\n1,two\n", ["y"], "'y' must hold numbers; got 'two' in row 1"),
-        ("a.csv", "x,y\n1,2\n3\n", ["y"], "row 2 of a.csv has 1 cells; the header has 2"),
+        ("a.csv", "x,y\n1,2\n3\n", ["y"], "row 2 of a.csv has 1 cell; the header has 2"),
         ("a.csv", "", ["y"], "a.csv is empty"),
         ("a.csv", b"x,y\n\xff,2\n", ["y"], "is not UTF-8 text"),
         ("a.csv", "x,y\n2020-13-45,2\n", ["x"], "a date that does not exist"),

@@ -73,7 +73,7 @@ def open_page(browser: Browser, server: str) -> Iterator[Open]:
         page = context.new_page()
         watch(page, (address or server, "data:", "blob:"))
         page.goto((address or server) + link)
-        page.locator(".plot canvas").first.wait_for()
+        page.locator(".plot canvas, .machine.empty").first.wait_for()
         return page
 
     yield open_

@@ -176,10 +176,15 @@ TABLES = {
     "a name and numbers": (
         "who;age;pay\nann;30;1\nbob;40;2\n", ["who", "age", "pay"], ["age", "pay"], [30, 40], [1, 2], 0,
     ),
-    "missing": ("x,y\n1,2\nNA,3\n3,\n4,5\n", ["x", "y"], ["x", "y"], [1, 4], [2, 5], 2),
+    "gaps": ("x,y\n1,2\nNA,3\n3,\n4,5\n", ["x", "y"], ["x", "y"], [1, 4], [2, 5], 2),
     "dates": (
         "day,y\n2000-01-01,1\n2001-01-01,2\n", ["day", "y"], ["day", "y"], [2000, 2000 + 366 / 365.2425], [1, 2], 0,
     ),
+    "nothing in the first row": ("x,y\nNA,\n1,2\n4,5\n", ["x", "y"], ["x", "y"], [1, 4], [2, 5], 1),
+    "no header and nothing at first": ("NA,1\n1,2\n4,5\n", ["1", "2"], ["1", "2"], [1, 4], [2, 5], 1),
+    "decimal commas": ("x;y\n0,5;1,2\n1;-2e-3\n,5;3\n", ["x", "y"], ["x", "y"], [0.5, 0.5, 1], [1.2, 3, -2e-3], 0),
+    "decimal commas between tabs": ("x\ty\n0,5\t1,2\n1\t2,25\n", ["x", "y"], ["x", "y"], [0.5, 1], [1.2, 2.25], 0),
+    "blanks": ("# of savetxt\n1.0e+00 2.0e+00\n 2.0e+00   4.0e+00\n", ["1", "2"], ["1", "2"], [1, 2], [2, 4], 0),
     "byte order mark": ("\ufeffx,y\r\n1,2\r\n2,3\r\n", ["x", "y"], ["x", "y"], [1, 2], [2, 3], 0),
 }  # fmt: skip
 
@@ -190,9 +195,58 @@ def test_pasted_tables(session: Session, name: str) -> None:
     read = get(session, "fit.read", {"text": text})
     assert read["columns"] == columns
     got = get(session, "fit.data", {"source": {"text": read["key"]}})
-    assert (got["names"], got["dropped"]) == (names, dropped)
+    assert (got["names"], got["missing"]) == (names, dropped)
     assert got["x"] == pytest.approx(x)
     assert got["y"] == pytest.approx(y)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_files_are_read_as_pasted_tables(name: str, tmp_path: Path) -> None:
+    text, _, names, x, y, missing = TABLES[name]
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    own = Session(Shelf(tmp_path))
+    got = get(own, "fit.data", {"source": {"file": "t.csv"}})
+    assert (got["names"], got["missing"]) == (names, missing)
+    assert got["x"] == pytest.approx(x)
+    assert got["y"] == pytest.approx(y)
+
+
+def test_why_a_table_cannot_be_fitted(tmp_path: Path) -> None:
+    tables = {
+        "units.csv": ("x,y\nm,m3/s\n1,2\n2,3\n", "column 'x' must hold numbers; got 'm' in row 1"),
+        "days.csv": ("day,y\n01.02.2020,1\n02.02.2020,2\n", "ISO dates such as 2020-02-01; got '01.02.2020'"),
+        "words.csv": ("a,b\nx1,2\ny,z\nw,3\n", "column 'a' must hold numbers; got 'x1' in row 1"),
+        "inf.csv": ("a,b\ninf,2\n1,-inf\n", "no row has a finite number in both 'a' and 'b'"),
+        "thousands.tsv": ("a\tb\n1,234\t2\n5,678\t3\n", "column 'a' must hold numbers; got '1,234' in row 1"),
+        "mixed.csv": ("a;b\n1.5;2\n0,5;3\n2;4\n", "column 'a' must hold numbers; got '0,5' in row 2"),
+    }
+    for name, (text, _) in tables.items():
+        (tmp_path / name).write_text(text)
+    own = Session(Shelf(tmp_path))
+    for name, (_, words) in tables.items():
+        assert words in ask(own, "fit.data", {"source": {"file": name}})["error"]
+
+
+def test_only_columns_of_numbers_are_offered(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("who,a,b,note\nann,1,2,\nbob,2,inf,x\ncid,NA,4,\ndan,4,5,\neva,5,x,\n")
+    np.savez(
+        tmp_path / "t.npz", u=np.arange(5.0), v=np.arange(5.0) ** 2, words=np.array(["a"] * 5), m=np.eye(5)
+    )
+    own = Session(Shelf(tmp_path))
+    assert get(own, "fit.columns", {"source": {"file": "t.csv"}})["columns"] == ["a", "b"]
+    assert get(own, "fit.data", {"source": {"file": "t.npz"}})["columns"] == ["u", "v"]
+    text = {"file": "t.csv", "x": "who", "y": "a"}
+    assert (
+        "column 'who' must hold numbers; got 'ann' in row 1"
+        in ask(own, "fit.data", {"source": text})["error"]
+    )
+    assert (
+        "'b' must hold numbers; got 'x' in row 5"
+        in ask(own, "fit.data", {"source": {"file": "t.csv"}})["error"]
+    )
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n2,inf\nNA,4\n4,5\n")
+    got = get(own, "fit.data", {"source": {"file": "t.csv"}})
+    assert (got["missing"], got["infinite"], got["x"]) == (1, 1, [1, 4])
 
 
 def test_chosen_columns_and_files(tmp_path: Path) -> None:
@@ -233,8 +287,12 @@ BAD = [
     ("fit.data", {"source": {"points": [[1, 10**400]]}}, "a point must be finite"),
     ("fit.read", {}, "`text` must be a text"),
     ("fit.read", {"text": " \n"}, "the table is empty"),
-    ("fit.read", {"text": "a,b\n"}, "no rows"),
-    ("fit.read", {"text": "a,b\n1,2\n3\n"}, "row 2 of the table has 1 cells; the header has 2"),
+    ("fit.read", {"text": "a,b1\n"}, "no rows"),
+    ("fit.read", {"text": "hello world"}, "this is no table of numbers: it begins 'hello world'"),
+    ("fit.columns", {"source": 1}, "`source` must be an object"),
+    ("fit.columns", {"source": {"file": "t.csv"}}, "there is no table"),
+    ("fit.cancel", {"turn": "all"}, "`turn` must be a number; got 'all'"),
+    ("fit.read", {"text": "a,b\n1,2\n3\n"}, "row 2 of the table has 1 cell; the header has 2"),
     ("fit.fit", {"source": {"set": "nile"}, "kinks": 13}, "`kinks` must be a whole number from 0 to 12; got 13"),
     ("fit.fit", {"source": {"set": "nile"}, "kinks": 1.5}, "got 1.5"),
     ("fit.fit", {"source": {"set": "nile"}, "kinks": "all"}, "`kinks` must be a number; got 'all'"),
@@ -314,6 +372,21 @@ def test_cancel_ends_the_fit_at_once_and_the_next_one_works() -> None:
     finally:
         own.close()
     assert gone(last)
+
+
+def test_cancel_ends_what_waits_and_no_later_question() -> None:
+    own = Session()
+    nile = {"source": {"set": "nile"}, "kinks": 1}
+    try:
+        get(own, "fit.cancel", {"turn": 4})
+        for kind in ("fit.data", "fit.fit", "fit.gradient"):
+            assert ask(own, kind, {**nile, "terms": 1, "turn": 4})["error"] == "cancelled"
+        assert ask(own, "fit.read", {"text": "1,2", "turn": 3})["error"] == "cancelled"
+        assert get(own, "fit.fit", {**nile, "turn": 5})["kinks"]
+        get(own, "fit.cancel", {})
+        assert get(own, "fit.fit", nile)["kinks"]
+    finally:
+        own.close()
 
 
 def test_a_process_that_is_killed_is_replaced(session: Session) -> None:

@@ -209,7 +209,7 @@ def test_tables_are_pasted_and_dropped(open_page: Open) -> None:
     assert read(page, "fit-sse") == pytest.approx(want.sse, rel=1e-9)
     box.fill("a,b\n1,2\n3\n")
     page.get_by_role("button", name="Use this table").click()
-    page.get_by_role("alert").get_by_text("row 2 of the table has 1 cells; the header has 2").wait_for()
+    page.get_by_role("alert").get_by_text("row 2 of the table has 1 cell; the header has 2").wait_for()
     page.evaluate(
         """text => {
           const carried = new DataTransfer();
@@ -220,6 +220,111 @@ def test_tables_are_pasted_and_dropped(open_page: Open) -> None:
         "x,y\n1,2\n2,3\n3,1\n4,4\n5,5\n6,3\n7,2\n",
     )
     until(page, "document.getElementById('fit-count').value === '7'")
+
+
+def test_link_names_a_table_that_it_does_not_hold(open_page: Open) -> None:
+    page = open_page("#fit?set=nile&k=1")
+    fitted(page)
+    text = "a,b,c\n" + "\n".join(f"{x},{abs(x - 9)},1" for x in range(20))
+    table: Any = {"name": "my table.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.get_by_label("Open a table").set_input_files(table)
+    until(page, "document.getElementById('fit-count').value === '20'")
+    page.get_by_text("The link does not hold this table.").wait_for()
+    until(page, "location.hash === '#fit?table=my%20table.csv&k=1'")
+    other = open_page(page.url[page.url.index("#") :])
+    words = "the table my table.csv was pasted and is not part of the link: paste it again"
+    other.locator(".fit-banner").get_by_text(words).wait_for()
+    assert other.locator("#fit-count").inner_text() == "–"
+    assert other.locator("#fit-formula").inner_text() == "no fit"
+    other.get_by_label("Open a table").set_input_files(table)
+    until(other, "document.getElementById('fit-count').value === '20'")
+    other.goto(other.url.split("#")[0] + "#fit?drawn=300&k=auto")
+    other.locator(".fit-banner").get_by_text(
+        "the 300 points were drawn and are not part of the link"
+    ).wait_for()
+
+
+def test_pasted_words_are_no_table(open_page: Open) -> None:
+    page = open_page("#fit?set=nile&k=1")
+    fitted(page)
+    page.evaluate(
+        """text => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData("text/plain", text);
+          document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        "hello world",
+    )
+    page.get_by_role("alert").get_by_text("this is no table of numbers: it begins 'hello world'").wait_for()
+    page.get_by_label("Open a table").set_input_files(
+        {"name": "evil.exe", "mimeType": "text/plain", "buffer": b"1,2"}
+    )
+    page.get_by_role("alert").get_by_text("evil.exe is no table; .csv, .tsv, .txt and .dat").wait_for()
+    fitted(page)
+    assert read(page, "fit-count") == 100
+
+
+def test_trouble_with_other_data_leaves_nothing_of_the_ones_before(browser: Browser, tmp_path: Path) -> None:
+    rows = "\n".join(f"p{x},{x},{abs(x - 20)}" for x in range(60))
+    (tmp_path / "a.csv").write_text(f"who,age,pay\n{rows}\n")
+    (tmp_path / "inf.csv").write_text("x,y\n1,inf\n-inf,2\n")
+    with running(str(tmp_path)) as address:
+        page = browser.new_page()
+        page.goto(address + "#fit?file=a.csv&k=1")
+        fitted(page)
+        assert page.get_by_label("Column of x").locator("option").all_inner_texts() == ["age", "pay"]
+        page.get_by_role("combobox", name="Data").select_option("file:inf.csv")
+        page.locator(".fit-complaint").get_by_text(
+            "no row has a finite number in both 'x' and 'y'"
+        ).wait_for()
+        assert page.locator("#fit-sse").inner_text() == "–"
+        assert page.locator("#fit-formula").inner_text() == "no fit"
+        assert page.locator(".fit-table").is_hidden()
+        page.goto(address + "#fit?file=a.csv&columns=who,pay&k=1")
+        page.locator(".fit-complaint").get_by_text("column 'who' must hold numbers; got 'p0'").wait_for()
+        page.get_by_label("Column of x").select_option("age")
+        fitted(page)
+        assert read(page, "fit-kink-1") == pytest.approx(20)
+        page.close()
+
+
+def test_cancel_ends_what_waits_for_its_table(browser: Browser, tmp_path: Path) -> None:
+    """The fit never comes, other data do not wait for it, and the same can be asked again."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 10, 100_000)
+    np.savetxt(
+        tmp_path / "big.csv", np.column_stack((x, np.abs(x - 4) + rng.normal(size=len(x)))), delimiter=","
+    )
+    with running(str(tmp_path)) as address:
+        page = browser.new_page()
+        page.goto(address + "#fit?file=big.csv&k=8&loss=tukey")
+        page.get_by_label("Cancel the fit that is running").click()
+        page.get_by_text("cancelled", exact=True).wait_for()
+        page.wait_for_timeout(3000)
+        assert page.get_by_text("cancelled", exact=True).is_visible()
+        assert page.locator("#fit-sse").inner_text() == "–"
+        page.get_by_label("Fit again").click()
+        until(page, "document.getElementById('fit-count').value === '100000'")
+        page.get_by_role("combobox", name="Data").select_option("set:nile")
+        settle(page)
+        assert page.locator("#fit-sse").inner_text() == "…"
+        fitted(page)
+        assert read(page, "fit-count") == 100
+        page.close()
+
+
+def test_a_large_table_is_announced_and_given_up(open_page: Open) -> None:
+    page = open_page("#fit?set=nile&k=1")
+    fitted(page)
+    large = b"1.5,2.5,3.5\n" * 1_000_000
+    page.get_by_label("Open a table").set_input_files(
+        {"name": "large.csv", "mimeType": "text/csv", "buffer": large}
+    )
+    page.get_by_text("reading large.csv…").wait_for()
+    page.get_by_label("Cancel the fit that is running").click()
+    page.get_by_role("alert").get_by_text("cancelled: large.csv was not read").wait_for()
+    fitted(page)
+    assert read(page, "fit-count") == 100
 
 
 def test_slow_fit_is_shown_and_cancelled(open_page: Open) -> None:
@@ -238,6 +343,7 @@ def test_gradient_is_watched(open_page: Open) -> None:
     page = open_page("#fit?set=nile&k=2")
     fitted(page)
     page.get_by_label("Fit by gradient descent from random terms").click()
+    page.get_by_text("descending…").wait_for()
     until(page, "document.getElementById('fit-step').value !== ''")
     until(page, "Number(document.getElementById('fit-step').value) > 5")
     page.get_by_label("Play or pause").click()

@@ -30,7 +30,7 @@ from halfwave.explorer.session import Session
     ("verb", "payload", "words"),
     [
         ("open", {"name": 3}, "`name` must be a text; got 3"),
-        ("open", {"name": "../digits"}, "there is no run `../digits` here"),
+        ("open", {"name": "../digits"}, "there is no run `../digits` here; there is `bundled/digits`"),
         ("unit", {"rank": 64}, "`rank` must be a whole number from 0 to 63; got 64"),
         ("unit", {"rank": True}, "`rank` must be a whole number"),
         ("move", {"rank": 0, "value": 1e9}, "`value` must be from"),

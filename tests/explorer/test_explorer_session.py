@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +131,12 @@ class Socket:
         return [reply["id"] for reply in self.sent]
 
 
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run in a thread: the loop of the tests' own is taken where a browser has been opened."""
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(anyio.run, scenario).result()
+
+
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Makes rooms whose slow questions wait for this event, which "a.cancel" sets."""
@@ -169,7 +176,7 @@ def test_rooms_do_not_wait_for_each_other(gate: threading.Event) -> None:
             assert [identity for identity in got if identity < 3] == [0, 1, 2]
             socket.inbox.put_nowait({"type": "websocket.disconnect"})
 
-    anyio.run(scenario)
+    run(scenario)
 
 
 def test_a_page_that_asks_too_much_is_told(gate: threading.Event) -> None:
@@ -187,7 +194,7 @@ def test_a_page_that_asks_too_much_is_told(gate: threading.Event) -> None:
             assert sorted(await socket.until(70)) == list(range(70))
             socket.inbox.put_nowait({"type": "websocket.disconnect"})
 
-    anyio.run(scenario)
+    run(scenario)
 
 
 def test_a_page_that_goes_is_not_waited_for(gate: threading.Event) -> None:
@@ -205,5 +212,5 @@ def test_a_page_that_goes_is_not_waited_for(gate: threading.Event) -> None:
         assert Part.closed == closed + 1
         assert socket.sent == []
 
-    anyio.run(scenario)
+    run(scenario)
     gate.set()

@@ -14,6 +14,7 @@ from PIL import Image
 from units_cases import INPUT, LINKS, assert_numbers, link, unit_of
 
 from halfwave.explorer import export
+from halfwave.explorer import page as pages
 from halfwave.explorer.units_answers import RECORDED
 from halfwave.functions import two_sided_relu
 
@@ -134,6 +135,7 @@ def test_exported_page_works_from_disk(
     open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("halfwave.explorer.answers.recorded", lambda: RECORDED)  # spares the other rooms
+    monkeypatch.setattr(pages, "_recorded", pages._recorded.__wrapped__)  # leaves no such page behind
     page = open_page("#units", address=export(tmp_path / "page.html").as_uri())
     assert_numbers(page)
     assert read(page, "unit-samples") == 5000
@@ -152,7 +154,7 @@ def test_exported_page_works_from_disk(
     assert page.get_by_label("temperature T", exact=True).is_disabled()
     assert page.get_by_role("button", name="Mirror").is_disabled()
     parameters = page.locator("section[aria-label=Parameters]").inner_text()
-    assert "this needs Python: open the page with `halfwave explore`" in parameters
+    assert "all else needs Python: open the page with halfwave explore." in parameters
     assert page.get_by_role("button", name="Take the unit").count() == 16
     page.goto(page.url.partition("#")[0] + "#units?theta=1,2&gamma=1,1&I=0&T=1")
     page.locator("[aria-label=Numbers] .notice").get_by_text("this needs Python").wait_for()

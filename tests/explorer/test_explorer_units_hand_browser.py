@@ -156,3 +156,35 @@ def test_sliders_presets_and_mirror(open_page: Open) -> None:
     settle(page)
     assert unit_of(page) == ((-0.75, 0, 0.5, 3), 1, 0.25)
     assert_numbers(page)
+
+
+def test_what_is_typed_beyond_the_limits_is_said(open_page: Open) -> None:
+    page = open_page("#units")
+    box = page.get_by_label("curvature γ⁺ of the positive side, as a number")
+    box.fill("")
+    page.keyboard.type("0.5", delay=40)  # its beginning, 0, lies beyond the limits
+    settle(page)
+    assert unit_of(page)[0][2] == 0.5
+    notes = page.locator(".units .limits")
+    assert "".join(notes.all_inner_texts()) == ""
+    for typed in ("-1", "0", "1e-12"):
+        box.fill(typed)
+        notes.get_by_text("γ⁺ must be between 0.001 and 10,000").wait_for()
+        assert box.get_attribute("aria-invalid") == "true"
+        box.blur()
+        assert box.input_value() == "0.001"
+        page.get_by_role("button", name="Undo").click()
+        until(page, "[...document.querySelectorAll('.units .limits')].every(node => !node.textContent)")
+        assert box.get_attribute("aria-invalid") == "false"
+    assert box.get_attribute("title") == "between 0.001 and 10,000"
+    box.fill("")
+    box.blur()
+    assert float(box.input_value()) == unit_of(page)[0][2]
+    given = page.get_by_label("input I at which the density is shown")
+    given.fill("1e9")
+    page.locator(".readout .limits").get_by_text("I must be between −10,000 and 10,000").wait_for()
+    given.press("Enter")
+    assert given.input_value() == "10000"
+    given.fill("")
+    given.blur()
+    assert given.input_value() == "10000"

@@ -48,7 +48,9 @@ def explore(
 def _announce(address: str, no_browser: bool) -> None:
     typer.echo(f"the explorer runs at {address} (Ctrl-C ends it)")
     if "//127." not in address:
-        typer.echo("anybody who can reach this address can use the page and read the data that it opens", err=True)
+        typer.echo(
+            "anybody who can reach this address can use the page and read the data that it opens", err=True
+        )
     if not no_browser:
         import webbrowser
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import gzip
 import os
-import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from halfwave.datasets.table_text import numbers_of, table_of_text
 from halfwave.errors import HalfwaveError
 
-__all__ = ["column_names", "load_columns", "numbers_of", "table_of_text"]
+__all__ = ["column_names", "lines_of", "load_columns", "raw_columns"]
 
 Column = npt.NDArray[Any]
-_MISSING = ("", "na", "nan", "n/a", "null", "none", ".")
-_DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?$")
 
 
 def load_columns(
@@ -30,8 +27,8 @@ def load_columns(
     """Columns of a table by name, of equal length: float64, or datetime64 where they hold ISO dates.
 
     Args:
-        path: a .csv, .tsv or .txt file (separated by commas, semicolons or tabs, with a header row), plain or in
-            .gz; an .npz file of one-dimensional arrays; a .parquet file (needs the extra `io`).
+        path: a .csv, .tsv or .txt file (separated by commas, semicolons, tabs or blanks, with a header row), plain
+            or in .gz; an .npz file of one-dimensional arrays; a .parquet file (needs the extra `io`).
         names: names of columns; for text without names, their numbers, from 1.
         drop_missing: leave out rows in which one of the columns is missing instead of refusing them.
 
@@ -43,6 +40,21 @@ def load_columns(
     >>> _ = file.write_text("year,flow\\n1871,1120\\n1872,1160\\n")
     >>> load_columns(file, ["year", "flow"])
     (array([1871., 1872.]), array([1120., 1160.]))
+    """
+    return _without_missing(raw_columns(path, names), names, drop_missing)
+
+
+def raw_columns(path: str | os.PathLike[str], names: Sequence[str]) -> list[Column]:
+    """Columns as `load_columns` finds them, with NaN and NaT where a value is missing.
+
+    Raises:
+        HalfwaveError: as there, but not for missing values.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = file.write_text("year,flow\\n1871,NA\\n1872,1160\\n")
+    >>> raw_columns(file, ["flow"])
+    [array([  nan, 1160.])]
     """
     file = Path(path)
     if not file.is_file():
@@ -61,7 +73,7 @@ def load_columns(
     if len(lengths) > 1:
         described = ", ".join(f"{name!r} {len(column)}" for name, column in zip(names, columns, strict=True))
         raise HalfwaveError(f"the columns must have the same length; got {described}")
-    return _without_missing(columns, names, drop_missing)
+    return columns
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -88,7 +100,7 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
             return list(parquet.ParquetFile(file).schema_arrow.names)
     except Exception as error:
         raise HalfwaveError(f"{file.name} is not a readable {suffix} file ({error})") from None
-    return table_of_text(_lines_of(file), file.name)[0]
+    return table_of_text(lines_of(file), file.name)[0]
 
 
 def _without_missing(
@@ -165,71 +177,26 @@ def _typed(column: Column, name: str) -> Column:
 
 
 def _from_text(file: Path, names: Sequence[str]) -> list[Column]:
-    header, body = table_of_text(_lines_of(file), file.name)
+    header, body = table_of_text(lines_of(file), file.name)
     places = [_find(name, header, file.name) for name in names]
     return [numbers_of([row[i] for row in body], name) for i, name in zip(places, names, strict=True)]
 
 
-def _lines_of(file: Path) -> list[str]:
+def lines_of(file: Path) -> list[str]:
+    """Lines of a text, plain or in .gz.
+
+    Raises:
+        HalfwaveError: if it is not UTF-8.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = file.write_text("x,y\\n1,2\\n")
+    >>> lines_of(file)
+    ['x,y\\n', '1,2\\n']
+    """
     try:
         opener = gzip.open if file.suffix.lower() == ".gz" else open
         with opener(file, "rt", encoding="utf-8-sig", newline="") as stream:
             return list(stream)
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         raise HalfwaveError(f"{file.name} is not UTF-8 text ({error})") from None
-
-
-def table_of_text(lines: Iterable[str], where: str) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns (numbers from 1 where there is no header row), and rows of as many cells.
-
-    >>> table_of_text(["x;y", "1;2,5"], "a table")
-    (['x', 'y'], [['1', '2,5']])
-    """
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not lines:
-        raise HalfwaveError(f"{where} is empty; a header row and rows of numbers are needed")
-    delimiter = next((mark for mark in "\t;," if mark in lines[0]), ",")
-    try:
-        rows = list(csv.reader(lines, delimiter=delimiter))
-    except csv.Error as error:
-        raise HalfwaveError(f"{where} is not a table ({error})") from None
-    header = [cell.strip() for cell in rows[0]]
-    if all(_is_value(cell) for cell in header):
-        header, body = [str(i + 1) for i in range(len(header))], rows
-    else:
-        body = rows[1:]
-    for number, row in enumerate(body, 1):
-        if len(row) != len(header):
-            raise HalfwaveError(f"row {number} of {where} has {len(row)} cells; the header has {len(header)}")
-    return header, body
-
-
-def _is_value(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return bool(_DATE.match(cell.strip()))
-    return True
-
-
-def numbers_of(cells: list[str], name: str) -> Column:
-    """A column of text as numbers or dates; cells that say so are missing."""
-    stripped = [cell.strip() for cell in cells]
-    filled = [cell for cell in stripped if cell.lower() not in _MISSING]
-    if filled and all(_DATE.match(cell) for cell in filled):
-        try:
-            return np.array(
-                ["NaT" if c.lower() in _MISSING else c.replace(" ", "T") for c in stripped], "datetime64[us]"
-            )
-        except ValueError as error:
-            raise HalfwaveError(f"column {name!r} holds a date that does not exist ({error})") from None
-    values = np.empty(len(stripped))
-    for row, cell in enumerate(stripped):
-        if cell.lower() in _MISSING:
-            values[row] = np.nan
-            continue
-        try:
-            values[row] = float(cell)
-        except ValueError:
-            raise HalfwaveError(f"column {name!r} must hold numbers; got {cell!r} in row {row + 1}") from None
-    return values

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,29 @@ class _Bench:
         self.tables = Tables(shelf)
         self.process = FitProcess()
         self.details: tuple[str, Future[Any]] | None = None
+        self._lock = Lock()
+        self._cancelled = -math.inf
+
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """Refuse a question whose turn was cancelled while it waited or read its data."""
+        if number(payload, "turn", math.inf) <= self._cancelled:
+            raise HalfwaveError("cancelled")
+
+    def begin(self, payload: Mapping[str, Any], lane: str, verb: str, options: Payload) -> Future[Any]:
+        """Send a job to the process, unless it was cancelled meanwhile."""
+        self.check(payload)
+        data = self.tables.data(payload.get("source"))
+        with self._lock:
+            self.check(payload)
+            return self.process.begin(lane, verb, data, options)
+
+    def cancel(self, turn: float) -> None:
+        """End what runs, and what waits and was asked up to this turn; make ready for the next."""
+        with self._lock:
+            self._cancelled = max(self._cancelled, turn)
+            self.details = None
+            self.process.end("cancelled")
+        self.process.start()
 
     def close(self) -> None:
         self.process.close()
@@ -55,13 +80,17 @@ def _read(session: Session, payload: Mapping[str, Any]) -> Payload:
     text = payload.get("text")
     if not isinstance(text, str):
         raise HalfwaveError(f"`text` must be a text; got a {type(text).__name__}")
-    key, columns = session.part(_Bench).tables.read(text)
+    bench = session.part(_Bench)
+    bench.check(payload)
+    key, columns = bench.tables.read(text)
     return {"key": key, "columns": columns}
 
 
 def _data(session: Session, payload: Mapping[str, Any]) -> Payload:
     """What is known of the data of a source, and at most 4000 of its points to draw."""
-    data = session.part(_Bench).tables.data(payload.get("source"))
+    bench = session.part(_Bench)
+    bench.check(payload)
+    data = bench.tables.data(payload.get("source"))
     shown = _shown(data)
     x, y = data.x[shown], data.y[shown]
     if len(data.x) > _EXACT:
@@ -70,18 +99,22 @@ def _data(session: Session, payload: Mapping[str, Any]) -> Payload:
         "names": data.names,
         "columns": data.columns,
         "count": len(data.x),
-        "dropped": data.dropped,
+        "missing": data.missing,
+        "infinite": data.infinite,
         "x": x.tolist(),
         "y": y.tolist(),
         "ends": [float(data.x.min()), float(data.x.max()), float(data.y.min()), float(data.y.max())],
     }
 
 
+def _columns(session: Session, payload: Mapping[str, Any]) -> Payload:
+    """The columns of a table from which to choose, where those that were chosen are no numbers."""
+    return {"columns": session.part(_Bench).tables.columns(payload.get("source"))}
+
+
 def _fit(session: Session, payload: Mapping[str, Any]) -> Payload:
     """The fit, as `fit_numbers.fitted` tells it."""
-    bench = session.part(_Bench)
-    options = fit_options(payload)
-    return _result(bench.process.begin("fit", "fit", bench.tables.data(payload.get("source")), options))
+    return session.part(_Bench).begin(payload, "fit", "fit", fit_options(payload)).result()
 
 
 def _details(session: Session, payload: Mapping[str, Any]) -> Payload:
@@ -89,15 +122,13 @@ def _details(session: Session, payload: Mapping[str, Any]) -> Payload:
     bench = session.part(_Bench)
     patience = min(max(number(payload, "patience", 0.0) / 1000, 0.0), _LONGEST_PATIENCE)
     options = fit_options(payload)
-    data = bench.tables.data(payload.get("source"))
-    question = f"{data.key} {json.dumps(options)}"
+    question = json.dumps([payload.get("source"), options])
     if bench.details is None or bench.details[0] != question:
         if bench.details is not None and not bench.details[1].done():
             return {"pending": True}  # one at a time; the one before is soon done
-        bench.details = question, bench.process.begin("details", "details", data, options)
+        bench.details = question, bench.begin(payload, "details", "details", options)
     try:
-        answer = bench.details[1]
-        return _result(answer, patience)
+        return bench.details[1].result(patience)
     except NotYet:
         return {"pending": True}
     except HalfwaveError:
@@ -107,21 +138,13 @@ def _details(session: Session, payload: Mapping[str, Any]) -> Payload:
 
 def _gradient(session: Session, payload: Mapping[str, Any]) -> Payload:
     """The path of a gradient, as `fit_numbers.gradient` tells it."""
-    bench = session.part(_Bench)
-    options = path_options(payload)
-    return _result(bench.process.begin("fit", "gradient", bench.tables.data(payload.get("source")), options))
+    return session.part(_Bench).begin(payload, "fit", "gradient", path_options(payload)).result()
 
 
 def _cancel(session: Session, payload: Mapping[str, Any]) -> Payload:
-    """End what is being fitted, at once, and make ready for the next."""
-    process = session.part(_Bench).process
-    process.end("cancelled")
-    process.start()
+    """End at once what is being fitted, and all questions up to `turn` that still wait."""
+    session.part(_Bench).cancel(number(payload, "turn", -1.0))
     return {}
-
-
-def _result(answer: Future[Any], patience: float | None = None) -> Payload:
-    return answer.result(patience)
 
 
 def _shown(data: Data) -> Any:
@@ -144,6 +167,7 @@ ANSWERS: dict[str, Answer] = {
     "fit.open": _open,
     "fit.read": _read,
     "fit.data": _data,
+    "fit.columns": _columns,
     "fit.fit": _fit,
     "fit.details": _details,
     "fit.gradient": _gradient,

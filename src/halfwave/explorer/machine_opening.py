@@ -26,6 +26,8 @@ BUNDLED = "bundled/digits"
 
 _MACHINES = Path(__file__).parent / "machines"
 _MOST_SAMPLES = 10_000
+_MOST_NAMES = 10
+"""Names of runs that a sentence holds."""
 
 
 @dataclass
@@ -105,7 +107,7 @@ def open_run(shelf: Shelf, name: str) -> OpenRun:
       (hidden): DReLU(shape=(64,), dtype=torch.float32)
     )
     """
-    path = _MACHINES / "digits" if name == BUNDLED else shelf.run(name)
+    path = _path(shelf, name)
     try:
         folder = RunFolder.open(path)
         rbm = folder.load_model()
@@ -118,6 +120,15 @@ def open_run(shelf: Shelf, name: str) -> OpenRun:
         raise HalfwaveError(f"the run `{name}` cannot be opened: {reason.splitlines()[0][:300]}") from error
     evaluation = evaluation if isinstance(evaluation, dict) else None
     return OpenRun(name, folder.config, rbm, data, counts, note, evaluation)
+
+
+def _path(shelf: Shelf, name: str) -> Path:
+    known = names(shelf)
+    if name not in known:
+        more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+        there = ", ".join(f"`{known_name}`" for known_name in known[-_MOST_NAMES:])
+        raise HalfwaveError(f"there is no run `{name[:60]}` here; there is {there}{more}")
+    return _MACHINES / "digits" if name == BUNDLED else shelf.run(name)
 
 
 def _check(config: RunConfig, rbm: RBM) -> None:

@@ -22,6 +22,7 @@ POINTS = 1 << 14  # data with at most so many points get a cell for each distinc
 BLOCKS = 1 << 13  # cells of larger sorted data
 BINS = 1 << 14  # cells of large data too expensive to sort
 _WIDTH = 2.0 / BINS
+_PARTS = 256  # of a bin, in which different x are told apart
 _CHUNK_BLOCKS = 64  # blocks summed at a time
 _IMMENSE = 1e6  # the weight of a point that the fit must meet, in weights of all data
 
@@ -55,6 +56,24 @@ def join(parts: list[Cells]) -> Cells:
     together = [np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS]
     order = np.argsort(together[2], kind="stable")
     return Cells(*(array[order] for array in together))
+
+
+def within(cells: Cells, left: Vector, right: Vector) -> tuple[Indices, Indices]:
+    """First cells, and those behind the last ones, that lie wholly between left and right ends (k,).
+
+    A block that an end cuts is on neither side: which of its points are there is not known.
+    """
+    first, last = np.searchsorted(cells.x, left, side="left"), np.searchsorted(cells.x, right, side="right")
+    ahead, behind = np.minimum(first, len(cells) - 1), np.maximum(last - 1, 0)
+    far = np.where(last < len(cells), cells.start[np.minimum(last, len(cells) - 1)], 1.0)
+    first = first + ((cells.distinct[ahead] > 1) & (cells.start[ahead] < left))
+    return first, last - ((cells.distinct[behind] > 1) & (far > right))
+
+
+def cut(cells: Cells, places: Vector) -> bool:
+    """Whether any of these scaled x (p,) lies inside a block, so that sums on its two sides are not exact."""
+    home = np.maximum(np.searchsorted(cells.start, places, side="right") - 1, 0)
+    return bool(((cells.distinct[home] > 1) & (cells.start[home] < places)).any())
 
 
 def cells_of(data: Observations) -> Cells:
@@ -168,8 +187,9 @@ def _range(data: Observations, low: float, high: float) -> tuple[int, int]:
     guess = np.searchsorted(data.x, data.scale.outside(np.array([low, high])))
     bounds = []
     for begin, edge in zip(guess.tolist(), (low, high), strict=True):
-        # The way out and back rounds: settle the last few points in scaled coordinates.
-        left, right = max(0, begin - 8), min(len(data.x), begin + 8)
+        # The way out and back rounds: settle the last few points in scaled coordinates, whole ties of them.
+        near = data.x[[max(0, begin - 8), min(len(data.x) - 1, begin + 8)]]
+        left, right = int(np.searchsorted(data.x, near[0])), int(np.searchsorted(data.x, near[1], "right"))
         bounds.append(left + int(np.searchsorted(data.scale.inside(data.x[left:right]), edge)))
     return bounds[0], bounds[1]
 
@@ -218,14 +238,18 @@ def _from_sums(
 
 def _bins(data: Observations) -> Cells:
     """Bins of equal width, filled in one pass over unsorted points."""
-    sums = np.zeros((6, BINS))
-    counts = np.zeros(BINS)
+    sums, counts = np.zeros((6, BINS)), np.zeros(BINS)
+    taken = np.zeros(BINS * _PARTS, dtype=bool)
     for x, y, weight in data.chunks():
         home = _home(x)
         local = x - (home * _WIDTH - 1.0)
         for total, term in zip(sums, _terms(local, y, weight), strict=True):
             total += np.bincount(home, term, BINS)
         counts += np.bincount(home, minlength=BINS)
+        taken[np.minimum(((x + 1.0) * (_PARTS / _WIDTH)).astype(np.intp), BINS * _PARTS - 1)] = True
+    parts = np.count_nonzero(taken.reshape(BINS, _PARTS), axis=1)
+    # Equal x share a part: where far fewer are taken than by as many different x, points are not counted but parts.
+    counts = np.where(parts < 0.5 * _PARTS * (1 - np.exp(-counts / _PARTS)), parts, counts)
     used = counts > 0
     start = np.flatnonzero(used).astype(np.float64) * _WIDTH - 1.0
     cells = _from_sums(start, *sums[:, used], distinct=counts[used])

@@ -75,6 +75,7 @@ def descend(
     limits, flats = (float(rules[0]), float(rules[1])), (bool(rules[2]), bool(rules[3]))
     cost = kernel.descend(
         moments,
+        np.require(cells.start, requirements=["C", "W"]),
         np.require(cells.distinct, requirements=["C", "W"]),
         knots,
         heights,

@@ -67,13 +67,18 @@ def _flatten(sums, flat_first, flat_last):
 
 
 @njit(cache=True, nogil=True)
-def _allowed(x, distinct, knots, limits):
-    """Whether each segment is long enough and holds enough different x."""
+def _allowed(x, start, distinct, knots, limits):
+    """Whether each segment is long enough and holds enough different x in cells that no knot cuts."""
     min_points, min_length = limits[0], max(limits[1] * (1 - 1e-12), 1e-15)
     for s in range(len(knots) - 1):
         if not knots[s + 1] - knots[s] >= min_length:
             return False
         first, last = np.searchsorted(x, knots[s], "left"), np.searchsorted(x, knots[s + 1], "right")
+        if first < len(x) and distinct[first] > 1 and start[first] < knots[s]:
+            first += 1
+        far = start[last] if last < len(x) else 1.0
+        if last > 0 and distinct[last - 1] > 1 and far > knots[s + 1]:
+            last -= 1
         count = 0.0
         while first < last and count < min_points:
             count += distinct[first]
@@ -185,9 +190,9 @@ def _stopped(x, knots, target, near):
 
 
 @njit(cache=True, nogil=True)
-def _keep_better(cells, distinct, knots, heights, cost, tried, limits, flats, sums, found):
+def _keep_better(cells, start, distinct, knots, heights, cost, tried, limits, flats, sums, found):
     """The lower one of the cost and that of other knots; knots and heights become theirs if they are better."""
-    if not _allowed(cells[0], distinct, tried, limits):
+    if not _allowed(cells[0], start, distinct, tried, limits):
         return cost
     _sums(cells, tried, np.zeros(len(knots) - 2, np.bool_), sums)
     _flatten(sums, flats[0], flats[1])
@@ -208,7 +213,7 @@ def _outer_heights(heights, flats):
 
 
 @njit(cache=True, nogil=True)
-def _step(cells, distinct, knots, heights, cost, movable, limits, flats, sums):
+def _step(cells, start, distinct, knots, heights, cost, movable, limits, flats, sums):
     """Moves knots and heights to a better fit one step away, if there is one, and returns its cost."""
     kinks = len(knots) - 2
     rightward, leftward, stuck = (
@@ -232,30 +237,33 @@ def _step(cells, distinct, knots, heights, cost, movable, limits, flats, sums):
         _crossings(sums, knots, held | pushed, target)
     found = heights.copy()
     # 1. All kinks together: the whole step or to the next points, else shorter ones.
-    start = cost
+    before = cost
     _stopped(cells[0], origin, target, near)
     for tried in (target, near):
-        cost = _keep_better(cells, distinct, knots, heights, cost, tried, limits, flats, sums, found)
+        cost = _keep_better(cells, start, distinct, knots, heights, cost, tried, limits, flats, sums, found)
     for length in SHORTER:
-        if cost == start:
+        if cost == before:
             near[:] = origin + length * (target - origin)
-            cost = _keep_better(cells, distinct, knots, heights, cost, near, limits, flats, sums, found)
-    if cost < start:
+            cost = _keep_better(
+                cells, start, distinct, knots, heights, cost, near, limits, flats, sums, found
+            )
+    if cost < before:
         return cost
     # 2. One by one: a kink at a stop must not hold back the others.
     for j in np.flatnonzero(target != origin):
         near[:] = knots
         near[j] = target[j]
-        cost = _keep_better(cells, distinct, knots, heights, cost, near, limits, flats, sums, found)
+        cost = _keep_better(cells, start, distinct, knots, heights, cost, near, limits, flats, sums, found)
     return cost
 
 
 @njit(cache=True, nogil=True)
-def descend(cells, distinct, knots, heights, cost, movable, limits, flats, quick):
+def descend(cells, start, distinct, knots, heights, cost, movable, limits, flats, quick):
     """Moves kinks to where neighbouring lines cross, as long as that helps; knots and heights are changed.
 
     Args:
         cells: x, weight, y, xx, xy and yy (c,) of the cells.
+        start: of the cells (c,); a kink here has the whole cell on its right.
         distinct: number of different x in each cell (c,).
         knots: ends and kinks (k + 1,).
         heights: there (k + 1,).
@@ -270,9 +278,9 @@ def descend(cells, distinct, knots, heights, cost, movable, limits, flats, quick
     """
     sums = np.zeros((6, len(knots) - 1))
     for _ in range(FEW_STEPS if quick else STEPS):
-        start = cost
-        cost = _step(cells, distinct, knots, heights, cost, movable, limits, flats, sums)
+        before = cost
+        cost = _step(cells, start, distinct, knots, heights, cost, movable, limits, flats, sums)
         _outer_heights(heights, flats)
-        if start - cost <= WORTH * start:
+        if before - cost <= WORTH * before:
             break
     return cost

@@ -41,6 +41,12 @@ def candidates(cells: Cells, fixed: Vector) -> Vector:
     return np.unique(np.concatenate(([-1.0], inner, fixed, [1.0])))
 
 
+def even(x: Vector, segments: int) -> Vector:
+    """Kinks (k − 1,) at points of x (n,) that give every segment as many different x, up to one."""
+    distinct = np.unique(x)
+    return distinct[np.arange(1, segments) * (len(distinct) - 1) // segments]
+
+
 def around(cells: Cells, knots: Vector, movable: Vector, radius: Vector) -> tuple[Vector, list[Indices]]:
     """A grid near the knots of a fit.
 
@@ -71,11 +77,20 @@ def around(cells: Cells, knots: Vector, movable: Vector, radius: Vector) -> tupl
     return grid, [np.searchsorted(grid, part) for part in parts]
 
 
-def outline(cells: Cells) -> Cells:
-    """The cells, or for large data fewer ones of several neighbours each: where to look first, and faster."""
+def outline(cells: Cells, kinks: Vector | None = None) -> Cells:
+    """The cells, or for large data fewer ones of several neighbours each: where to look first, and faster.
+
+    Args:
+        cells: the data.
+        kinks: around which the cells are kept (p,), so that a fit with these costs the same and is allowed.
+    """
     if len(cells) <= DETAILED:
         return cells
     first = np.linspace(0, len(cells), OUTLINED, endpoint=False).astype(np.intp)
+    if kinks is not None:
+        home = np.searchsorted(cells.start, kinks, side="right")
+        near = home[:, None] + np.arange(-2, 3)
+        first = np.union1d(first, np.clip(near, 0, len(cells) - 1))
     sizes = np.diff(np.append(first, len(cells)))
     weight, distinct = (np.add.reduceat(part, first) for part in (cells.weight, cells.distinct))
     x, y = (np.add.reduceat(cells.weight * part, first) / weight for part in (cells.x, cells.y))

@@ -11,7 +11,7 @@ import numpy as np
 
 from halfwave.fitting import compiled
 from halfwave.fitting.assemble import as_function, resolution
-from halfwave.fitting.cells import POINTS, Cells, cells_of
+from halfwave.fitting.cells import POINTS, Cells, cells_of, zoomed
 from halfwave.fitting.criteria import inflation_of, is_correlated, strongest_kink, warn_of_correlation
 from halfwave.fitting.fit_result import Certificate, FitRow, sum_of_squares
 from halfwave.fitting.intervals import Problem, intervals_of
@@ -231,6 +231,9 @@ def _iterated(
                 looking = turn
         else:
             again = solve(cells, fit.knots, rules)
+            if again is None:  # kinks nearer than blocks tell
+                cells = zoomed(cells, current, fit.knots[1:-1], 1)
+                again = solve(cells, fit.knots, rules)
             fit = fit if again is None else refine(cells, again, rules, 1.0, 1.0, use_numba)
         if fit is None:
             return current

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from halfwave.fitting.cells import Cells
+from halfwave.fitting.cells import Cells, within
 from halfwave.fitting.heights import Spans
 from halfwave.fitting.segment_table import Mask, SegmentTable, segment_table
 from halfwave.fitting.shape import ANY_SHAPE, Shape
@@ -28,11 +28,13 @@ class Rules:
         """Whether a fit may have these knots (k + 1,), ends included."""
         if not (np.diff(knots) >= max(self.min_length * (1 - 1e-12), 1e-15)).all():
             return False
-        first = np.searchsorted(cells.x, knots[:-1], side="left")
-        last = np.searchsorted(cells.x, knots[1:], side="right")
-        # A cell holds one point at least: only segments of few cells need a count.
-        few = np.flatnonzero(last - first < self.min_points)
-        return all(cells.distinct[first[i] : last[i]].sum() >= self.min_points for i in few)
+        reach = np.searchsorted(cells.x, knots)
+        # A cell holds one point at least, and each end cuts one at most: only segments of few cells need a count.
+        few = np.flatnonzero(reach[1:] - reach[:-1] < self.min_points + 2)
+        if not few.size:
+            return True
+        ranges = zip(*within(cells, knots[few], knots[few + 1]), strict=True)
+        return all(cells.distinct[first:last].sum() >= self.min_points for first, last in ranges)
 
     def table(self, cells: Cells, knots: Vector) -> SegmentTable:
         """Costs of all segments between candidates (m,) that the rules allow."""

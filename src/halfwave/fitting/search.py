@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from halfwave.fitting import compiled
-from halfwave.fitting.cells import Cells, cells_of, zoomed
-from halfwave.fitting.dynamic_programme import GridOptimum, beam, optimal_knots
-from halfwave.fitting.grid import candidates, insertion_gains, outline
+from halfwave.fitting.cells import Cells, cells_of, cut, zoomed
+from halfwave.fitting.dynamic_programme import Beam, GridOptimum, beam, optimal_knots
+from halfwave.fitting.grid import candidates, even, insertion_gains, outline
 from halfwave.fitting.heights import spans
 from halfwave.fitting.observations import Observations
 from halfwave.fitting.polish import Candidate, descend, refine, solve
@@ -29,6 +29,7 @@ _REACH = 3.0  # cells around each kink in which small data are searched again
 _FEW = 1000  # cells among which the last look is between the points
 _BETWEEN = 0.2  # cells: the last radius of that look
 _ZOOM = 3  # blocks on each side of a kink that are opened
+_LOOKS = 3  # times that kinks are followed to blocks not yet opened
 _PASSES = 3
 _STARTS = 3  # good grid fits that are followed off the grid besides the best one
 _WORTH = 1e-7
@@ -63,19 +64,21 @@ def search(
         cells: the data's cells, where already known.
         thorough: whether to search off the grid down to the finest scale; `settle` does it later for one.
     """
-    coarse = cells_of(data) if cells is None else cells
+    # No block may reach across a fixed kink.
+    coarse = zoomed(cells_of(data) if cells is None else cells, data, np.array(rules.fixed), 0)
     use_numba = compiled.wanted(use_numba, len(coarse) * sum(segments))
     grid = candidates(coarse, np.array(rules.fixed))
-    table = rules.table(coarse, grid)
-    good = beam(table, max(segments))
-    optima = optimal_knots(table, segments, use_numba, good=good)
-    starts = {
-        k: _best_start(
-            coarse, [grid[path] for path in (optimum.knots, *good.paths(k, _STARTS))], rules, use_numba
-        )
-        for k, optimum in optima.items()
-    }
-    fits = {k: start for k, start in starts.items() if start is not None}
+    optima, good = _on_grid(coarse, grid, rules, segments, use_numba)
+    missing = [even(data.x, k) for k in segments if k not in optima] if data.is_sorted else []
+    if missing:  # segments that need nearly all the points there are find no room between quantiles
+        places = data.scale.inside(np.concatenate(missing))
+        coarse, grid = zoomed(coarse, data, places, 0), np.union1d(grid, places)
+        optima, good = _on_grid(coarse, grid, rules, segments, use_numba)
+    paths = {k: [grid[path] for path in (each.knots, *good.paths(k, _STARTS))] for k, each in optima.items()}
+    solved = {k: [solve(coarse, knots, rules) for knots in each] for k, each in paths.items()}
+    starts = {k: [fit for fit in each if fit is not None] for k, each in solved.items()}
+    starts = {k: each for k, each in starts.items() if each}
+    fits = {k: _best_moved(coarse, each, rules, use_numba) for k, each in starts.items()}
     if rules.shape:
         fits, optima = _shaped(coarse, fits, optima, grid, rules)
     reach = max(_REACH, 1.5 * len(coarse) / len(grid))
@@ -85,10 +88,21 @@ def search(
     found = _zoomed(
         _refined(Found(fits, optima, len(grid), coarse, data), rules, reach, use_numba), rules, use_numba
     )
+    if blocks:
+        found = _no_worse(found, starts, rules, use_numba)
     if thorough and not blocks:
         for k in fits:
             found = settle(found, rules, k, use_numba)
-    return found
+    return _nested(found, rules, use_numba)
+
+
+def _on_grid(
+    cells: Cells, grid: Vector, rules: Rules, segments: list[int], use_numba: bool | None
+) -> tuple[dict[int, GridOptimum], Beam]:
+    """The optima on a grid (m,), and other good fits there."""
+    table = rules.table(cells, grid)
+    good = beam(table, max(segments))
+    return optimal_knots(table, segments, use_numba, good=good), good
 
 
 def _refined(found: Found, rules: Rules, reach: float, use_numba: bool | None) -> Found:
@@ -104,12 +118,53 @@ def _refined(found: Found, rules: Rules, reach: float, use_numba: bool | None) -
 
 def _zoomed(found: Found, rules: Rules, use_numba: bool | None) -> Found:
     """With single points in the place of blocks around the kinks, and kinks at their best among these."""
-    if not found.cells.xx.any() or not found.fits:
-        return found
-    kinks = np.concatenate([fit.knots[1:-1] for fit in found.fits.values()])
-    fine = zoomed(found.cells, found.data, kinks, _ZOOM)
     reach = 2 * len(found.data.x) / len(found.cells)
-    return _refined(replace(found, cells=fine), rules, reach, use_numba)
+    for look in range(_LOOKS):
+        kinks = np.concatenate([np.zeros(0), *(fit.knots[1:-1] for fit in found.fits.values())])
+        if look and not cut(found.cells, kinks):  # no kink left the points
+            return found
+        fine = zoomed(found.cells, found.data, kinks, _ZOOM)
+        if fine is found.cells:
+            return found
+        found = _refined(replace(found, cells=fine), rules, reach, use_numba)
+    kinks = np.concatenate([np.zeros(0), *(fit.knots[1:-1] for fit in found.fits.values())])
+    fine = zoomed(found.cells, found.data, kinks, 0)
+    exact = {k: solve(fine, fit.knots, rules) for k, fit in found.fits.items()}
+    return replace(found, cells=fine, fits={k: fit for k, fit in exact.items() if fit is not None})
+
+
+def _no_worse(
+    found: Found, starts: dict[int, list[Candidate]], rules: Rules, use_numba: bool | None
+) -> Found:
+    """With fits from the grid where what came of them is worse on single points, or not allowed there.
+
+    Costs of kinks that cut blocks are approximate: steps may lead to where no good fit is. On the grid they are
+    exact.
+    """
+    for k, each in starts.items():
+        start = solve(found.cells, min(each, key=lambda fit: fit.cost).knots, rules)
+        if start is None or (k in found.fits and found.fits[k].cost <= start.cost):
+            continue
+        alone = _zoomed(replace(found, fits={k: start}), rules, use_numba)
+        better = min(start, alone.fits.get(k, start), key=lambda fit: fit.cost)
+        found = replace(found, fits={**found.fits, k: better}, cells=alone.cells)
+    return found
+
+
+def _nested(found: Found, rules: Rules, use_numba: bool | None) -> Found:
+    """With a kink put into the fit that has one less, wherever that one was better than the fit found."""
+    for k in sorted(found.fits):
+        fewer = found.fits.get(k - 1)
+        if fewer is None or found.fits[k].cost <= fewer.cost:
+            continue
+        tried = [solve(found.cells, knots, rules) for _, knots in _inserted(found.cells, fewer, rules, 1, [])]
+        starts = [fit for fit in tried if fit is not None]
+        if starts:
+            more = _best_moved(found.cells, starts, rules, use_numba)
+            alone = _zoomed(replace(found, fits={k: more}), rules, use_numba)
+            better = min(found.fits[k], alone.fits.get(k, found.fits[k]), key=lambda fit: fit.cost)
+            found = replace(found, fits={**found.fits, k: better}, cells=alone.cells)
+    return found
 
 
 def _shaped(
@@ -139,15 +194,9 @@ def _shaped(
     return better, proofs
 
 
-def _best_start(cells: Cells, starts: list[Vector], rules: Rules, use_numba: bool | None) -> Candidate | None:
-    """The best fit after Gauss–Newton steps from several knots: the grid's optimum need not lead to it."""
-    best: Candidate | None = None
-    for knots in starts:
-        start = solve(cells, knots, rules)
-        if start is not None:
-            moved = descend(cells, start, rules, use_numba)
-            best = moved if best is None or moved.cost < best.cost else best
-    return best
+def _best_moved(cells: Cells, starts: list[Candidate], rules: Rules, use_numba: bool | None) -> Candidate:
+    """The best fit after Gauss–Newton steps from several ones: the grid's optimum need not lead to it."""
+    return min((descend(cells, start, rules, use_numba) for start in starts), key=lambda fit: fit.cost)
 
 
 def settle(found: Found, rules: Rules, segments: int, use_numba: bool | None = None) -> Found:
@@ -167,7 +216,7 @@ def settle(found: Found, rules: Rules, segments: int, use_numba: bool | None = N
 
 def _elsewhere(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool | None) -> Candidate:
     """A better fit with kinks moved elsewhere, or the same one; where depends on an outline of large data."""
-    rough = outline(cells)
+    rough = outline(cells, fit.knots[1:-1])
     start = fit if rough is cells else solve(rough, fit.knots, rules)
     if start is None or rules.shape:
         return fit
@@ -215,22 +264,25 @@ def _exchanged_once(cells: Cells, fit: Candidate, rules: Rules, use_numba: bool 
 def _moves(cells: Cells, fit: Candidate, taken: list[int], rules: Rules) -> list[tuple[float, Vector]]:
     """Costs and knots (k + 1,) with some kinks of a fit elsewhere: one at a point, two at neighbouring points."""
     rest = solve(cells, np.delete(fit.knots, taken), rules)
-    if rest is None:
-        return []
-    kink, jump = insertion_gains(cells, rest.knots, rest.heights, rules.spans(spans(cells, rest.knots)))
-    gain = kink if len(taken) == 1 else jump
     # Back to where the kinks were is no move.
+    home = np.searchsorted(cells.x, fit.knots[taken]).tolist()
+    return [] if rest is None else _inserted(cells, rest, rules, len(taken), home)
+
+
+def _inserted(
+    cells: Cells, rest: Candidate, rules: Rules, count: int, home: list[int]
+) -> list[tuple[float, Vector]]:
+    """Costs and knots of a fit with one kink more, or two at neighbouring points, but not near some cells."""
+    kink, jump = insertion_gains(cells, rest.knots, rest.heights, rules.spans(spans(cells, rest.knots)))
+    gain = kink if count == 1 else jump
     width = max(3, len(cells) // _WINDOWS)
-    home = np.searchsorted(cells.x, fit.knots[taken])
-    moves = []
-    if len(taken) == 1 or np.ptp(home) <= width:
+    if home and home[-1] - home[0] <= width:
         gain[max(0, home[0] - width) : home[-1] + width + 1] = 0.0
+    moves = []
     for _ in range(_EACH):
         at = int(np.argmax(gain))
         if gain[at] <= 0:
             break
-        moves.append(
-            (rest.cost - gain[at], np.sort(np.concatenate((rest.knots, cells.x[at : at + len(taken)]))))
-        )
+        moves.append((rest.cost - gain[at], np.sort(np.concatenate((rest.knots, cells.x[at : at + count])))))
         gain[max(0, at - width) : at + width + 1] = 0.0
     return moves

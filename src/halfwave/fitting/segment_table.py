@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from halfwave.fitting.cells import Cells, Indices
+from halfwave.fitting.cells import Cells, within
 from halfwave.functions.double_double import Vector
 
 Matrix = npt.NDArray[np.float64]
@@ -126,8 +126,7 @@ def _gap_sums(cells: Cells, knots: Vector) -> tuple[Vector, ...]:
 def _valid(cells: Cells, knots: Vector, min_points: int, min_length: float) -> Mask:
     """Pairs (i, j + 1), as an (m − 1, m − 1) mask, with enough points and length between them."""
     below = np.concatenate(([0.0], np.cumsum(cells.distinct)))
-    first: Indices = np.searchsorted(cells.x, knots[:-1], side="left")
-    last: Indices = np.searchsorted(cells.x, knots[1:], side="right")
+    first, last = within(cells, knots[:-1], knots[1:])
     enough = below[last][None, :] - below[first][:, None] >= min_points
     # A length given as a multiple of the grid's spacing must not fail by the last bit.
     long = knots[None, 1:] - knots[:-1, None] >= min_length * (1 - 1e-12)

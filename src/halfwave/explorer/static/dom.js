@@ -25,6 +25,16 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Show a sentence in which `code` stands between backticks. */
+export function setSentence(node, text) {
+  if (node.dataset.sentence === text) return;
+  node.dataset.sentence = text;
+  const parts = text.split("`");
+  // a backtick without its partner is only a backtick
+  if (parts.length % 2 === 0) parts.push(`${parts.splice(-2).join("`")}`);
+  node.replaceChildren(...parts.map((part, index) => (index % 2 ? element("code", {}, part) : part)));
+}
+
 /** Set attributes only where they changed, for the same reason. */
 export function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) {

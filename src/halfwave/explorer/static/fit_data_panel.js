@@ -1,13 +1,24 @@
 /** Where the data come from: bundled sets, files of the command line, a pasted or dropped table, or the pointer. */
 
 import { Switch } from "./controls.js";
-import { button, element, setText } from "./dom.js";
+import { button, element, focusNear, setText } from "./dom.js";
 import { fitSelect } from "./fit_settings_panel.js";
 import { LINKED_POINTS } from "./fit_state.js";
 import { tidy } from "./numerals.js";
 
 const LARGEST_TABLE = 28 * 1024 * 1024; // characters: the protocol takes 32 million, and ends of lines count twice
 const TEXT_TABLE = /\.(csv|tsv|txt|dat)$/i;
+const OTHER_TABLE = /\.(npz|parquet|(csv|tsv|txt)\.gz)$/i;
+
+/** How many rows were left out, and why. */
+function rowsLeftOut({ missing, infinite }) {
+  const rows = (count) => `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}`;
+  const parts = [
+    ...(missing ? [`${rows(missing)} without a value`] : []),
+    ...(infinite ? [`${rows(infinite)} with an infinite value`] : []),
+  ];
+  return parts.length ? `${parts.join(" and ")} left out` : "";
+}
 
 /** The choice of data, and the tools that draw them. */
 export class FitDataPanel {
@@ -34,11 +45,11 @@ export class FitDataPanel {
     this.erase.element.disabled = !source.points;
     this.clear.hidden = !source.points?.length;
     this.#showChoice(sets, files, source);
-    this.#showColumns(data, source);
+    this.#showColumns(source);
     const known = sets.find((set) => set.name === source.set);
-    const dropped = data?.dropped ? `; ${data.dropped} rows without a value left out` : "";
-    const hint = source.points ? this.#drawingHint(source.points.length, looks.tool) : "";
-    setText(this.source, (known ? known.source : hint) + dropped);
+    const hint = source.points ? this.#drawingHint(source.points.length, looks.tool) : source.text ? "The link does not hold this table." : "";
+    const parts = [known?.source, hint, data ? rowsLeftOut(data) : ""];
+    setText(this.source, parts.filter(Boolean).join("; ").replace(".; ", "; "));
     const trouble = this.trouble ?? dataError?.message ?? "";
     setText(this.complaint, trouble);
     this.complaint.hidden = !trouble;
@@ -55,15 +66,16 @@ export class FitDataPanel {
     this.trouble = null;
     try {
       if (text.length > LARGEST_TABLE) throw new Error(
-        `a table may have at most 28 million characters here; ${name} has ${text.length}: give it on the command line`);
-      const { key, columns } = await this.bench.read(text);
-      const source = { text: key, name };
+        `a table may have at most 28 million characters here; ${name} has ${text.length.toLocaleString("en")}: give it on the command line`);
+      const { key, data } = await this.bench.read(text, name);
+      const { count, x, y, missing, infinite, names, columns } = data;
       // a few points become part of the address, and can be drawn into
-      const { count, x, y, dropped, names } = await this.bench.connection.ask("fit.data", { source: { text: key } });
-      const few = count <= LINKED_POINTS && columns.length <= 2 && !dropped;
-      this.actions.choose(few ? { points: x.map((value, index) => [value, y[index]]), names } : { ...source, x: names[0], y: names[1] });
+      const few = count <= LINKED_POINTS && columns.length <= 2 && !missing && !infinite;
+      const chosen = columns.length > 1 ? { x: names[0], y: names[1] } : {};
+      this.actions.choose(few ? { points: x.map((value, index) => [value, y[index]]), names } : { text: key, name, ...chosen });
     } catch (error) {
-      this.trouble = error.message;
+      if (this.bench.reading) return; // another table took its place
+      this.trouble = error.message === "cancelled" ? `cancelled: ${name} was not read` : error.message;
       this.bench.changed();
     }
   }
@@ -72,17 +84,20 @@ export class FitDataPanel {
   async take(file) {
     if (!file) return;
     this.file.value = "";
-    if (file.name.includes(".") && !TEXT_TABLE.test(file.name)) {
-      this.trouble = `${file.name} is no text; open such a table with halfwave explore ${file.name}`;
+    this.trouble = this.#whyNot(file);
+    if (this.trouble) {
       this.bench.changed();
       return;
     }
-    if (file.size > LARGEST_TABLE) {
-      this.trouble = `${file.name} is larger than 28 MB; open it with halfwave explore ${file.name}`;
-      this.bench.changed();
-      return;
-    }
-    await this.takeText(await file.text(), file.name);
+    const reading = this.bench.begin(file.name, file.size);
+    const text = await file.text();
+    if (this.bench.reading === reading) await this.takeText(text, file.name);
+  }
+
+  #whyNot({ name, size }) {
+    if (OTHER_TABLE.test(name)) return `${name} is no plain text; open such a table with halfwave explore ${name}`;
+    if (name.includes(".") && !TEXT_TABLE.test(name)) return `${name} is no table; .csv, .tsv, .txt and .dat are read here`;
+    return size > LARGEST_TABLE ? `${name} is larger than 28 MB; open it with halfwave explore ${name}` : null;
   }
 
   #choose(value) {
@@ -93,7 +108,8 @@ export class FitDataPanel {
   }
 
   #showChoice(sets, files, source) {
-    const own = source.points ? `Your points (${source.points.length})` : source.text ? source.name : null;
+    const missing = source.lost ?? (source.drawn ? `${source.drawn} points` : null);
+    const own = missing ? `${missing} (not in the link)` : source.points ? `Your points (${source.points.length})` : source.text ? source.name : null;
     const shows = JSON.stringify([sets.length, files, own, source.set, source.file]);
     if (shows === this.shows) return;
     this.shows = shows;
@@ -108,21 +124,28 @@ export class FitDataPanel {
     this.select.value = source.set ? `set:${source.set}` : source.file ? `file:${source.file}` : "own:";
   }
 
-  #showColumns(data, source) {
-    const table = data && (source.file || source.text) && data.columns.length > 1;
-    this.columns.hidden = !table;
-    if (!table) return;
-    const shows = JSON.stringify([data.columns, data.names]);
+  /** Lists of the columns; where those of the address do not do, the lists are there to choose others. */
+  #showColumns(source) {
+    const { data } = this.bench;
+    const columns = data?.columns ?? this.bench.columns ?? [];
+    this.columns.hidden = !((source.file || source.text) && columns.length > 1);
+    if (this.columns.hidden) return;
+    const chosen = data?.names ?? [source.x ?? columns[0], source.y ?? columns[1]];
+    const shows = JSON.stringify([columns, chosen]);
     if (shows === this.columnsShown) return;
     this.columnsShown = shows;
-    const choices = data.columns.map((name) => [name, name]);
-    const lists = data.names.map((name, axis) => {
-      const list = fitSelect(`Column of ${"xy"[axis]}`, choices, (value) =>
-        this.actions.columns(...(axis ? [data.names[0], value] : [value, data.names[1]])));
-      list.value = name;
+    const focused = [...this.columns.querySelectorAll("select")].indexOf(focusNear(this.columns));
+    const lists = chosen.map((name, axis) => {
+      const offered = columns.includes(name) || !name ? columns : [...columns, name];
+      const list = fitSelect(`Column of ${"xy"[axis]}`, offered.map((column) => [column, column]), (value) => {
+        const other = chosen[1 - axis];
+        this.actions.columns(...(axis ? [other, value] : [value, other]));
+      });
+      list.value = name ?? "";
       return element("label", { class: "fit-choice" }, element("span", {}, "xy"[axis]), list);
     });
     this.columns.replaceChildren(...lists);
+    lists[focused]?.querySelector("select").focus();
   }
 
   #layout() {
@@ -137,7 +160,7 @@ export class FitDataPanel {
       element("h2", {}, "Data"), this.select, this.source, this.columns,
       element("div", { class: "row" }, this.draw.element, this.erase.element, this.clear,
         element("label", { class: "fit-open" }, "Open…", this.file)),
-      paste, this.complaint);
+      element("p", { class: "note fit-limits" }, "Open, drop or paste a table of text: at most 28 MB, 2,000,000 rows."), paste, this.complaint);
   }
 
   /** The way to a point for those who do not point. */

@@ -1,9 +1,9 @@
 /** "Watch gradient descent": its path from random terms, played beside the optimum. */
 
 import { button, element, setAttributes, setText } from "./dom.js";
-import { fitShown } from "./fit_numbers_panel.js";
 import { sumFromTerms } from "./fit_picture.js";
 import { fitSelect } from "./fit_settings_panel.js";
+import { shown } from "./numerals.js";
 import { Plot } from "./plot.js";
 
 const SECONDS = 9; // of the whole path at speed 1
@@ -15,8 +15,8 @@ const SPEEDS = [["0.25", "¼×"], ["1", "1×"], ["3", "3×"]];
 export class GradientPanel {
   #frame = null;
 
-  constructor(connection, colours, changed) {
-    Object.assign(this, { connection, changed, path: null, at: 0, seed: 0, speed: 1, optimizer: "adam" });
+  constructor(bench, colours, changed) {
+    Object.assign(this, { bench, descends: false, changed, path: null, at: 0, seed: 0, speed: 1, optimizer: "adam" });
     this.plot = new Plot({ label: "Loss against step", colours, scene: (pen, plot) => this.#draw(pen, plot), small: true });
     this.watch = button("Watch gradient descent", "Fit by gradient descent from random terms, and watch", () => this.#start());
     this.play = button("Pause", "Play or pause", () => this.#toggle());
@@ -41,6 +41,7 @@ export class GradientPanel {
 
   /** Another question closes the film: its points and its optimum were others. */
   show(question, terms) {
+    this.watch.disabled = this.descends || !this.count;
     const key = JSON.stringify([question.source, terms]);
     this.terms = Math.max(1, terms);
     this.source = question.source;
@@ -63,21 +64,28 @@ export class GradientPanel {
 
   async #start() {
     const key = this.key;
-    this.watch.disabled = true;
-    setText(this.words, "following the gradient…");
+    this.#showDescent(true);
     try {
       const question = { source: this.source, terms: this.terms, optimizer: this.optimizer, steps: STEPS[this.optimizer], seed: this.seed };
-      const path = await this.connection.ask("fit.gradient", question);
-      this.watch.disabled = false;
+      const path = await this.bench.question("fit.gradient", question);
+      this.#showDescent(false);
       if (key !== this.key) return;
       Object.assign(this, { path, at: 0, best: sumFromTerms(path.optimum.function), name: OPTIMIZERS.find(([name]) => name === path.optimizer)[1] });
       this.seed += 1; // the next one starts elsewhere
       this.#setWindow();
       this.#play();
     } catch (error) {
-      this.watch.disabled = false;
-      setText(this.words, error.message);
+      this.#showDescent(false);
+      if (key === this.key) setText(this.words, error.message);
     }
+  }
+
+  /** The button says at once that it was pressed. */
+  #showDescent(descends) {
+    this.descends = descends;
+    this.watch.disabled = descends;
+    setText(this.watch, descends ? "descending…" : this.path ? "From another start" : "Watch gradient descent");
+    if (descends) setText(this.words, "following the gradient…");
   }
 
   #toggle() {
@@ -117,7 +125,7 @@ export class GradientPanel {
 
   #show() {
     this.player.hidden = !this.path;
-    setText(this.watch, this.path ? "From another start" : "Watch gradient descent");
+    if (!this.descends) this.#showDescent(false);
     if (this.path) {
       const [step, loss] = this.path.frames[this.at];
       this.scrub.max = this.path.frames.length - 1;
@@ -125,11 +133,11 @@ export class GradientPanel {
       setAttributes(this.scrub, { "aria-valuetext": `step ${step}` });
       const numbers = [[this.step, step], [this.loss, loss], [this.optimum, this.path.optimum.loss]];
       for (const [node, value] of numbers) {
-        setText(node, fitShown(value, 4));
+        setText(node, shown(value, 4));
         setAttributes(node, { value: String(value) });
       }
       const times = loss / this.path.optimum.loss;
-      setText(this.words, this.path.optimum.loss > 0 ? `${fitShown(times, 3)} times the loss of the optimum${this.#some()}` : "");
+      setText(this.words, this.path.optimum.loss > 0 ? `${shown(times, 3)} times the loss of the optimum${this.#some()}` : "");
       this.plot.draw();
     } else setText(this.words, "From random terms, step by step, beside the exact optimum.");
     this.changed();

@@ -7,18 +7,17 @@ const FIT_READOUT = [
   ["count", "points"], ["kinks", "kinks"], ["sse", "SSE"], ["r2", "R²"], ["noise", "noise σ"],
 ];
 
-const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-
-/** A number for reading; large and small ones as 1.459·10⁶. */
-export function fitShown(value, digits) {
-  const text = shown(value, digits);
-  return text.replace(/e(−?)[+]?(\d+)$/, (_, sign, power) => `·10${sign && "⁻"}${[...power].map((digit) => RAISED[digit]).join("")}`);
+/** A number, or what stands in its place. */
+function showFitNumber(node, value, missing, digits = 5) {
+  const known = value !== undefined && value !== null;
+  setText(node, known ? shown(value, digits) : missing);
+  setAttributes(node, { value: known ? String(value) : "" });
 }
 
-function showFitNumber(node, value, digits = 5) {
-  const known = value !== undefined && value !== null;
-  setText(node, known ? fitShown(value, digits) : "…");
-  setAttributes(node, { value: known ? String(value) : "" });
+/** A formula of the library with its numbers as the page writes them. */
+function formulaForReading(formula) {
+  const plain = formula.replaceAll("relu(", "max(0, ").replace(/\d+(\.\d+)?(e[+-]?\d+)?/g, (number) => shown(Number(number), 6));
+  return plain.replaceAll("*", "·").replaceAll("-", "−");
 }
 
 /** Size, sum of squares, share explained and noise. */
@@ -27,16 +26,19 @@ export class FitReadout {
     this.values = Object.fromEntries(FIT_READOUT.map(([name]) => [name, element("data", { id: `fit-${name}` })]));
     const parts = FIT_READOUT.map(([name, text]) => element("span", {}, `${text} `, this.values[name]));
     this.loss = element("span", { hidden: true }, "loss ", (this.values.loss = element("data", { id: "fit-loss" })));
+    this.hint = element("span", { class: "note hint", hidden: true }, "drag a kink to hold it");
     this.element = element("div", { class: "readout fit-readout", role: "group", "aria-label": "Numbers of the fit" },
-      parts, this.loss, element("span", { class: "note hint" }, "drag a kink to hold it"));
+      parts, this.loss, this.hint);
   }
 
-  show(data, fit, loss) {
-    showFitNumber(this.values.count, data?.count, 9);
+  show({ data, fit, isComing }, { loss }) {
+    const missing = isComing ? "…" : "–";
+    showFitNumber(this.values.count, data?.count, missing, 9);
     if (data) setText(this.values.count, data.count.toLocaleString("en"));
-    showFitNumber(this.values.kinks, fit?.kinks.length);
-    for (const name of ["sse", "r2", "noise", "loss"]) showFitNumber(this.values[name], fit?.[name]);
+    showFitNumber(this.values.kinks, fit?.kinks.length, missing);
+    for (const name of ["sse", "r2", "noise", "loss"]) showFitNumber(this.values[name], fit?.[name], fit ? "none" : missing);
     this.loss.hidden = loss === "squares";
+    this.hint.hidden = !fit?.kinks.length;
   }
 }
 
@@ -55,28 +57,35 @@ export class KinksPanel {
       element("h2", {}, "Kinks and slopes"), this.formula, element("div", { class: "fit-scroll" }, this.table), this.certificate);
   }
 
-  show(fit, details, pins, names) {
-    if (fit === this.fit && details === this.details && pins === this.pins && names === this.names) return;
-    Object.assign(this, { fit, details, pins, names });
-    const formula = details?.formula?.replaceAll("relu(", "max(0, ").replaceAll("*", "·").replaceAll("-", "−");
-    setText(this.formula, `${names?.[1] ?? "y"} = ${formula ?? "…"}`);
-    setText(this.intervals, details?.intervals ? `95 % (${details.intervals.method})` : "95 %");
+  show({ fit, details, data, isComing }, { pins, source }) {
+    const names = data && (source.names ?? data.names);
+    const shows = [fit, details, pins, names, isComing];
+    if (this.shows && shows.every((part, index) => part === this.shows[index])) return;
+    this.shows = shows;
+    const formula = details?.formula && formulaForReading(details.formula);
+    // without a fit there is no formula, and with one it comes with the intervals
+    setText(this.formula, fit ? `${names?.[1] ?? "y"} = ${formula ?? (details ? "none" : "…")}` : isComing ? "…" : "no fit");
+    setText(this.intervals, details?.intervals?.kinks.length ? `95 % (${details.intervals.method})` : "95 %");
     setText(this.certificate, fit ? this.#words(fit, details) : "");
-    this.rows.replaceChildren(...(fit ? this.#rowsOf(fit, details?.intervals) : []));
+    this.table.hidden = !fit;
+    this.rows.replaceChildren(...(fit ? this.#rowsOf(fit, details) : []));
   }
 
   #words(fit, details) {
-    const parts = [fit.certificate[0].toUpperCase() + fit.certificate.slice(1)];
+    const certificate = fit.kinks.length ? fit.certificate : "a straight line: no place of a kink was searched for";
+    const parts = [certificate[0].toUpperCase() + certificate.slice(1)];
     if (details && !details.intervals) {
       parts.push(details.error?.message ?? "intervals of quantiles are bootstrapped, which takes minutes: fit.intervals() in Python");
     }
     if (fit.note) parts.push(fit.note);
-    return `${parts.join(". ")}.`;
+    return `${parts.join(". ")}.`.replace(/\d+(\.\d+)?e[+-]?\d+/g, (number) => shown(Number(number), 6));
   }
 
-  #rowsOf(fit, intervals) {
-    const number = (id, value) => element("data", { id, value: String(value ?? "") }, fitShown(value, 6));
-    const pair = (name, ends) => (ends ? [number(`${name}-low`, ends[0]), " to ", number(`${name}-high`, ends[1])] : ["…"]);
+  #rowsOf(fit, details) {
+    const intervals = details?.intervals;
+    const number = (id, value) => element("data", { id, value: String(value ?? "") }, shown(value, 6));
+    const missing = details ? "none" : "…";
+    const pair = (name, ends) => (ends ? [number(`${name}-low`, ends[0]), " to ", number(`${name}-high`, ends[1])] : [missing]);
     const cell = (...content) => element("td", {}, content.flat());
     const first = element("tr", {}, cell(), cell(), cell(),
       cell(number("fit-slope-0", fit.slopes[0])), cell(...pair("fit-slope-0", intervals?.slopes[0])));

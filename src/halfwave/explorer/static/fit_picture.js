@@ -99,7 +99,8 @@ function drawGradient(pen, plot, { optimum, frame }) {
 /** Draw what the fit leaves of the data, in the same abscissae as the plot above. */
 export function drawResiduals(pen, plot, { residuals, layer, fit }) {
   const { sum } = plot.colours;
-  if (residuals) layer.paint(pen, plot, residuals);
+  if (!residuals) return;
+  layer.paint(pen, plot, residuals);
   for (const kink of fit?.kinks ?? []) {
     const at = plot.across(kink);
     pen.line([[at, 0], [at, plot.height]], { stroke: sum, dash: [2, 4], alpha: 0.6 });

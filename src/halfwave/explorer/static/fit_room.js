@@ -3,7 +3,7 @@
 import { CopiesPanel } from "./copies_panel.js";
 import { button, element, setAttributes, setText } from "./dom.js";
 import { fitActionsOn } from "./fit_actions.js";
-import { FitBench, fitQuestion } from "./fit_bench.js";
+import { FitBench } from "./fit_bench.js";
 import { FitDataPanel } from "./fit_data_panel.js";
 import { GradientPanel } from "./fit_gradient_panel.js";
 import { FitHandles } from "./fit_handles.js";
@@ -11,13 +11,14 @@ import { FitReadout, KinksPanel } from "./fit_numbers_panel.js";
 import { FitLayer, cornersOfFit, drawFit, sumFromTerms } from "./fit_picture.js";
 import { FitSettingsPanel } from "./fit_settings_panel.js";
 import { CriterionPlot, ResidualsPlot } from "./fit_small_plots.js";
-import { decodeFit, encodeFit, initialFit } from "./fit_state.js";
+import { decodeFit, encodeFit, fitQuestion, initialFit, whyFitIsEmpty } from "./fit_state.js";
 import { fitPointTools, listenForTables } from "./fit_tools.js";
 import { arrowOf, makePannable, zoomedByStep } from "./gestures.js";
 import { shown } from "./numerals.js";
 import { Plot } from "./plot.js";
 
 const PATIENT = 300; // milliseconds after which the page says that a fit is running
+const FIT_EMPTY = [0, 10, 0, 10];
 
 class FitRoom {
   #frame = null;
@@ -46,7 +47,7 @@ class FitRoom {
     this.settings = new FitSettingsPanel(this.actions);
     this.readout = new FitReadout();
     this.kinks = new KinksPanel(this.actions);
-    this.gradient = new GradientPanel(connection, colours, () => this.#request());
+    this.gradient = new GradientPanel(bench, colours, () => this.#request());
     this.copies = new CopiesPanel(connection, "halfwave-fit");
     this.element = this.#layout();
     this.#listen();
@@ -65,7 +66,7 @@ class FitRoom {
   show() {
     const { document, looks } = this.store;
     const { bench } = this;
-    if (document.source.unasked && bench.files.length) {
+    if (document.source.unasked && bench.files.length && !bench.reading) {
       this.actions.choose({ file: bench.files[0] });
       return;
     }
@@ -81,9 +82,9 @@ class FitRoom {
     this.data.show(document, looks);
     this.settings.show(document, fit);
     this.criterion.show(bench, document, fit?.kinks.length);
-    this.readout.show(bench.data, fit, document.loss);
+    this.readout.show(bench, document);
     // numbers follow the hand; the table waits until it rests
-    if (!looks.held) this.kinks.show(fit, bench.details, document.pins, bench.data && (document.source.names ?? bench.data.names));
+    if (!looks.held) this.kinks.show(bench, document);
     if (fit !== this.taken) this.copies.show(fit && sumFromTerms(fit.function));
     this.taken = fit;
     this.element.dataset.fit = !bench.isCurrent ? "asked" : bench.details ? "sure" : "fitted";
@@ -121,10 +122,12 @@ class FitRoom {
     const { window } = this.store.looks;
     if (window) return window;
     const ends = this.bench.data?.ends;
-    if (!ends) return [0, 10, 0, 10];
+    // while other data are on their way the axes stay
+    if (!ends) return whyFitIsEmpty(this.store.document.source) ? FIT_EMPTY : this.around ?? FIT_EMPTY;
     const [left, right, bottom, top] = ends;
     const [across, up] = [0.07 * (right - left) || 1, 0.12 * (top - bottom) || 1];
-    return [left - across, right + across, bottom - up, top + up].map((end) => Number(end.toPrecision(8)));
+    this.around = [left - across, right + across, bottom - up, top + up].map((end) => Number(end.toPrecision(8)));
+    return this.around;
   }
 
   #inWords() {
@@ -134,18 +137,29 @@ class FitRoom {
     return `Plot of ${data.count} points, ${data.names[1]} against ${data.names[0]}${kinks}`;
   }
 
-  /** What is wrong, or that a fit is running and for how long. */
+  /** What is wrong, or what is under way and for how long. */
   #showRunning() {
-    const { since, error, held } = this.bench;
+    const { since, error, held, stopped } = this.bench;
     const waited = since === null ? 0 : performance.now() - since;
-    const runs = waited > PATIENT;
-    const empty = this.store.document.source.points?.length === 0;
-    const text = runs ? `fitting… ${(waited / 1000).toFixed(1)} s` : empty ? "no points yet" : error?.message ?? "";
+    const runs = since !== null && (this.bench.reading?.large || waited > PATIENT);
+    const text = runs ? `${this.#underWay()} ${(waited / 1000).toFixed(1)} s` : this.#emptiness() ?? error?.message ?? "";
     setText(this.notice, text);
     this.banner.hidden = !text;
-    this.banner.dataset.kind = runs ? "running" : held ? "soft" : "trouble";
+    this.banner.dataset.kind = runs ? "running" : held || stopped ? "soft" : "trouble";
     this.cancel.hidden = !runs;
-    this.again.hidden = runs || !error || this.connection.state !== "open" || error.message !== "cancelled";
+    this.again.hidden = runs || !stopped || this.connection.state !== "open";
+  }
+
+  #underWay() {
+    const { reading, data } = this.bench;
+    const { file, name } = this.store.document.source;
+    if (reading) return `reading ${reading.name}…`;
+    return data ? "fitting…" : `reading ${file ?? name ?? "the data"}…`;
+  }
+
+  #emptiness() {
+    const { source } = this.store.document;
+    return source.points?.length === 0 ? "no points yet" : whyFitIsEmpty(source);
   }
 
   #listen() {
@@ -185,7 +199,7 @@ class FitRoom {
     plot.element.append(this.banner, element("div", { class: "zoom" },
       button("+", "Zoom in", () => this.#zoom(-1)),
       button("−", "Zoom out", () => this.#zoom(1)),
-      button("Fit", "Show all points", this.actions.fitWindow)));
+      button("All", "Show all points", this.actions.fitWindow)));
     const stage = element("div", { class: "stage" }, plot.element, this.residuals.element, this.readout.element);
     const panels = element("div", { class: "panels" }, this.data.element, this.settings.element, this.criterion.element, this.gradient.element);
     const copies = element("section", { class: "card", "aria-label": "Take the function along" }, this.copies.elements);

@@ -37,12 +37,14 @@ export class FitSettingsPanel {
 
   show(document, fit) {
     const { kinks, criterion, loss, quantile, correct, pins } = document;
-    this.shownKinks = kinks === "auto" ? fit?.kinks.length ?? 2 : kinks;
-    const shows = [kinks, this.shownKinks, criterion, loss, quantile, correct, pins.length, fit?.correlation].join();
+    const count = kinks === "auto" ? fit?.kinks.length ?? null : kinks;
+    // where "auto" has no answer the slider stays where it was
+    this.shownKinks = count ?? this.shownKinks ?? 2;
+    const shows = [kinks, count, this.shownKinks, criterion, loss, quantile, correct, pins.length, fit?.correlation].join();
     if (shows === this.shows) return;
     this.shows = shows;
     this.slider.value = this.shownKinks;
-    setText(this.count, String(this.shownKinks));
+    setText(this.count, count === null ? "–" : String(count));
     this.auto.show(kinks === "auto");
     this.criterion.value = criterion;
     this.loss.value = loss;

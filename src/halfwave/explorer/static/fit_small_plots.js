@@ -54,8 +54,9 @@ export class CriterionPlot {
       this.title, this.plot.element, this.notice);
   }
 
-  show({ table, chosen }, { criterion, loss, kinks }, count) {
-    const shows = [criterion, loss, kinks, count, chosen, this.plot.colours.version].join();
+  show({ table, chosen, details, isComing }, { criterion, loss, kinks }, count) {
+    const comes = isComing && !details;
+    const shows = [criterion, loss, kinks, count, chosen, comes, this.plot.colours.version].join();
     if (table === this.table && shows === this.shows) return;
     Object.assign(this, { table, shows, count });
     const known = table?.some((row) => row[criterion] !== undefined);
@@ -64,9 +65,10 @@ export class CriterionPlot {
     const name = known || !table ? CRITERION_NAMES[criterion] : FIT_LOSS_NAMES[loss];
     setText(this.title, `${name} against kinks`);
     const best = this.rows.length ? this.rows.reduce((a, b) => (b.value < a.value ? b : a)) : null;
-    setText(this.notice, this.#words(loss, best, kinks));
-    this.plot.element.hidden = !this.rows.length;
-    if (!best) return;
+    setText(this.notice, this.#words(loss, best, kinks, comes));
+    // one number of kinks is no choice
+    this.plot.element.hidden = this.rows.length < 2;
+    if (this.rows.length < 2) return;
     this.#setWindow();
     const words = `${name} for 0 to ${this.rows.at(-1).kinks} kinks, least at ${best.kinks}: ${shown(best.value, 6)}`;
     setAttributes(this.plot.canvas, { "aria-label": words });
@@ -74,9 +76,11 @@ export class CriterionPlot {
     this.plot.draw();
   }
 
-  #words(loss, best, kinks) {
+  #words(loss, best, kinks, comes) {
+    if (this.rows.length === 1) return `Only ${best.kinks} kinks can be tried on these points.`;
     if (best) return `Least at ${best.kinks}${kinks === "auto" ? ", chosen" : ""}. Click a number to take it.`;
-    return loss === "quantile" ? "Choose “auto” to compute it for a quantile; that takes a while." : "…";
+    if (loss === "quantile" && kinks !== "auto") return "Choose “auto” to compute it for a quantile; that takes a while.";
+    return comes ? "…" : "no fit";
   }
 
   #setWindow() {

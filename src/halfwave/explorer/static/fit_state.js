@@ -10,6 +10,8 @@ export const MOST_FIT_KINKS = 12;
 export const LINKED_POINTS = 200;
 export const DRAWN_POINTS = 1000;
 
+const LONGEST_FIT_NAME = 100;
+
 const FIT_SETTINGS = { kinks: "auto", criterion: "bic", loss: "squares", quantile: 0.5, correct: false, pins: [] };
 const FIT_LOOKS = { window: null, held: null, selected: 0, tool: "look" };
 
@@ -19,7 +21,28 @@ export function initialFit() {
   return { document: { source: { set: "nile", unasked: true }, ...FIT_SETTINGS }, looks: FIT_LOOKS };
 }
 
+/** The settings of a document as Python takes them; while kinks are held by hand, all of them are fixed. */
+export function fitQuestion(document, held) {
+  const { source, kinks, criterion, loss, quantile, correct, pins } = document;
+  const rest = { source: bareSource(source), criterion, loss, quantile, correct };
+  return held ? { ...rest, kinks: held.length, fixed: held } : { ...rest, kinks, fixed: pins };
+}
+
+const bareSource = ({ set, file, text, points, x, y }) =>
+  set ? { set } : points ? { points } : { ...(file ? { file } : { text }), ...(x ? { x } : {}), ...(y ? { y } : {}) };
+
+/** Which data a source stands for: points that are drawn stay the same data while they grow. */
+export function dataOfSource(source) {
+  return source.points ? "points" : JSON.stringify(source.lost ?? source.drawn ?? bareSource(source));
+}
+
 const commas = (values) => values.join(",").replaceAll("+", "");
+
+/** Why there are no data, where the address names some that it could not hold; null elsewhere. */
+export function whyFitIsEmpty({ lost, drawn }) {
+  if (lost) return `the table ${lost} was pasted and is not part of the link: paste it again`;
+  return drawn ? `the ${drawn} points were drawn and are not part of the link, which holds ${LINKED_POINTS}: draw them again` : null;
+}
 
 /** The state as the part of an address behind its #; settings as the room first has them are left out. */
 export function encodeFit(document, looks) {
@@ -43,8 +66,11 @@ function encodeSource(source) {
     const columns = source.x && source.y ? [source.x, source.y].map(encodeURIComponent).join(",") : "";
     return { file: encodeURIComponent(source.file), columns };
   }
-  // a table that was pasted cannot be opened again from a link
-  if (!source.points || source.points.length > LINKED_POINTS) return {};
+  // what a link cannot hold is named there, so that it does not open other data
+  const table = source.text ? source.name : source.lost;
+  if (table) return { table: encodeURIComponent(table) };
+  const many = source.drawn ?? (source.points.length > LINKED_POINTS ? source.points.length : 0);
+  if (many) return { drawn: String(many) };
   return { p: source.points.map(commas).join(";") || "none", names: (source.names ?? []).map(encodeURIComponent).join(",") };
 }
 
@@ -73,6 +99,9 @@ export function decodeFit(text) {
 
 function decodeSource(parts) {
   if (parts.has("p")) return decodePoints(parts);
+  if (parts.get("table")) return { lost: decoded(parts.get("table")).slice(0, LONGEST_FIT_NAME) };
+  const [drawn] = fitNumbers(parts.get("drawn"), 1) ?? [];
+  if (Number.isInteger(drawn) && drawn > LINKED_POINTS && drawn <= DRAWN_POINTS) return { drawn };
   if (parts.has("file")) {
     const [x, y] = (parts.get("columns") ?? "").split(",").map(decoded);
     return { file: decoded(parts.get("file")), ...(x && y ? { x, y } : {}) };

@@ -61,7 +61,7 @@ export function listenForTables(room, panel) {
     // a path of events goes through shadows, whose inside a document does not name
     const [target] = event.composedPath();
     const text = event.clipboardData.getData("text/plain");
-    if (room.hidden || !room.isConnected || /^(input|textarea)$/i.test(target.localName) || !text.includes("\n")) return;
+    if (room.hidden || !room.isConnected || /^(input|textarea)$/i.test(target.localName) || !text.trim()) return;
     event.preventDefault();
     panel.takeText(text, "pasted table");
   });

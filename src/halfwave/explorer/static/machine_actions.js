@@ -23,10 +23,6 @@ export function machineActions(store, model, live) {
       if (key === "rate") store.look({ rate: value });
       else store.change({ [key]: value }, key === "start" ? null : key);
     },
-    setSeed: (text) => {
-      const seed = Number(text);
-      if (text !== "" && Number.isInteger(seed) && seed >= 0 && seed <= 2147483647) store.change({ seed }, "seed");
-    },
     play: () => store.look({ playing: !store.looks.playing }),
     once: () => live.once(),
     restart: () => store.look({ round: store.looks.round + 1 }),

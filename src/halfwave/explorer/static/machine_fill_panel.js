@@ -1,6 +1,6 @@
 /** The card in which sites are clamped: the editor, its brushes, and the mean of what fills in. */
 
-import { button, element, setText } from "./dom.js";
+import { button, element, setSentence, setText } from "./dom.js";
 import { MachineClampEditor, machineLevelWords } from "./machine_editor.js";
 import { machineShowNumber } from "./machine_numbers.js";
 import { machineBytesOf, machinePaintBytes } from "./machine_palette.js";
@@ -12,8 +12,8 @@ const MACHINE_PIXEL_HELP = "Draw on the picture: sites with a dot are clamped, t
 
 /** Clamped sites and the rest of them; `actions` are those of the room. */
 export class MachineFillPanel {
-  constructor(palette, actions) {
-    Object.assign(this, { palette, actions });
+  constructor(palette, actions, recorded) {
+    Object.assign(this, { palette, actions, recorded });
     this.editor = new MachineClampEditor({ paint: actions.paint, rest: actions.rest });
     this.brushes = element("div", { class: "row", role: "group", "aria-label": "Brush" });
     this.mean = element("canvas", { role: "img", "aria-label": "Mean of the sites that fill in" });
@@ -29,7 +29,7 @@ export class MachineFillPanel {
 
   /** Show what fills in under these clamps. */
   show({ run, fill, fillError, letters }, clamped, { level }) {
-    setText(this.notice, fillError ?? "");
+    setSentence(this.notice, fillError ?? "");
     this.pictures.hidden = !fill;
     if (!run) return;
     const { visible } = run;
@@ -55,7 +55,7 @@ export class MachineFillPanel {
     const levels = [...words.map((word, level) => [word, level]), ["Free", -1]];
     this.brushes.replaceChildren(...levels.map(([word, level]) => {
       const label = level < 0 ? "Brush: free the site" : `Brush: clamp to ${word}`;
-      return button(word, label, () => this.actions.brush(level), { "data-level": level });
+      return button(word, label, () => this.actions.brush(level), { "data-level": level, disabled: this.recorded });
     }));
     this.meanFigure.hidden = map;
     this.mean.dataset.form = visible.image ? "image" : "row";
@@ -78,16 +78,17 @@ export class MachineFillPanel {
   #layout() {
     const { actions } = this;
     const buttons = [
-      button("A data example", "Clamp all sites to the next example of the data", () => actions.takeExample()),
-      button("Free a half", "Free the second half of the sites", () => actions.freeHalf()),
-      button("Free all", "Free all sites", () => actions.freeAll()),
-    ];
+      ["A data example", "Clamp all sites to the next example of the data", () => actions.takeExample()],
+      ["Free a half", "Free the second half of the sites", () => actions.freeHalf()],
+      ["Free all", "Free all sites", () => actions.freeAll()],
+    ].map((words) => button(...words, { disabled: this.recorded }));
     const facts = element("p", { class: "note parameters" },
       element("span", {}, this.clampedCount, " sites clamped"),
       element("span", {}, "mean over ", this.averaged, " steps of ", this.chains, " chains"),
       element("span", {}, "free energy of the sample = ", this.freeEnergy));
     const sample = element("figure", {}, this.editor.element,
       element("figcaption", { class: "note" }, "one sample   ", this.editor.says));
+    for (const node of [this.help, facts]) node.hidden = this.recorded;
     this.pictures = element("div", { class: "filling", hidden: true }, sample, this.meanFigure);
     return element("section", { class: "card fill", "aria-label": "Clamp sites" },
       element("h2", {}, "Clamp sites, and the rest fills in"), this.help,

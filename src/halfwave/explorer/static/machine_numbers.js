@@ -11,8 +11,8 @@ export function machineShowNumber(node, value, digits = 4) {
   if (node.value !== full) node.value = full;
 }
 
-/** A name and its number, as a row of a list of facts. */
-export function machineFactRow(name, id) {
+/** A name, its number and the unit of it, as a row of a list of facts. */
+export function machineFactRow(name, id, unit) {
   const node = element("data", { id });
-  return { node, row: element("div", {}, element("dt", {}, name), element("dd", {}, node)) };
+  return { node, row: element("div", {}, element("dt", {}, name), element("dd", {}, node, element("span", { class: "unit" }, ` ${unit}`))) };
 }

@@ -9,8 +9,17 @@ const MACHINE_RECORDED_STEPS = 500; // what a page without Python can show of th
 /** Asks for what the document needs; `changed()` is called after every answer. */
 export class MachineQuestions {
   constructor(connection, store, changed) {
-    Object.assign(this, { connection, store, changed, model: { letters: [] } });
-    const asks = (kind, take) => new Latest(connection, `machine.${kind}`, (answer, error) => {
+    Object.assign(this, { connection, store, changed, model: { letters: [], broken: new Map() } });
+    // an error comes with its question: by then, another run may be wanted
+    const line = {
+      get state() {
+        return connection.state;
+      },
+      ask: (kind, asked) => connection.ask(kind, asked).catch((error) => {
+        throw Object.assign(error, { asked });
+      }),
+    };
+    const asks = (kind, take) => new Latest(line, `machine.${kind}`, (answer, error) => {
       take(answer, error);
       changed();
     });
@@ -36,16 +45,29 @@ export class MachineQuestions {
     // a question that cannot be sent would be asked again in every frame
     if (connection.state !== "open" && connection.state !== "none") return;
     latest.list.ask({});
-    const name = document.name ?? model.runs?.[0];
+    const name = document.name ?? this.#firstSound();
+    if (name !== model.wanted) Object.assign(model, { wanted: name, error: model.broken.get(name) ?? null });
     if (!name) return;
     latest.open.ask({ name });
+    if (!this.ready) return;
     const { run } = model;
-    if (run?.name !== name) return;
     model.letters = machineLettersOf(document.letters, run.visible.colours);
     latest.data.ask({ name, seed: document.seed, count: MACHINE_SHEET_COUNT });
     const rank = this.rank;
     latest.unit.ask({ name, rank });
     if (this.unit || looks.value === null) latest.move.ask({ name, rank, value: this.value });
+  }
+
+  /** Whether the machine that is wanted is there. */
+  get ready() {
+    const { run, wanted } = this.model;
+    return Boolean(run) && run.name === wanted;
+  }
+
+  /** The first run that has not turned out to be broken. */
+  #firstSound() {
+    const { runs, broken } = this.model;
+    return runs?.find((name) => !broken.has(name)) ?? runs?.[0];
   }
 
   /** The rank of the chosen unit; the first one where none is chosen. */
@@ -74,7 +96,7 @@ export class MachineQuestions {
     const { model, connection } = this;
     const { document } = this.store;
     const { run } = model;
-    if (!run) return;
+    if (!this.ready) return;
     const { temperature, seed } = document;
     const alone = connection.state === "none";
     const question = {
@@ -110,15 +132,24 @@ export class MachineQuestions {
   #opened(answer, error) {
     const { model } = this;
     if (error) {
-      // what was open stays in sight only where it was the line that failed
-      const answered = this.connection.state === "open" || this.connection.state === "none";
-      if (answered) Object.assign(model, { run: null, step: null, fill: null, data: null });
-      model.error = error.message;
+      this.#failed(error);
       return;
     }
+    // a late answer may be about a run that is no longer wanted
+    if (answer.name !== model.wanted) return;
     const other = model.run?.name !== answer.name;
     if (other) Object.assign(model, { data: null, step: null, fill: null, unit: null, move: null });
+    model.broken.delete(answer.name);
     Object.assign(model, { run: answer, error: null, unitError: null, moveError: null, fillError: null });
+  }
+
+  #failed({ unheard, asked, message }) {
+    const { model } = this;
+    // what was open stays in sight where it was the line that failed
+    if (!unheard) model.broken.set(asked.name, message);
+    if (asked.name !== model.wanted) return;
+    if (!unheard) Object.assign(model, { run: null, step: null, fill: null, data: null });
+    model.error = message;
   }
 
   #take(key, answer, error, errorKey) {

@@ -1,13 +1,14 @@
 /** The room "Machine": a trained restricted Boltzmann machine, taken in hand. */
 
-import { element, focusNear } from "./dom.js";
+import { element, focusNear, setAttributes } from "./dom.js";
 import { machineActions } from "./machine_actions.js";
 import { MachineFeaturesPanel } from "./machine_features.js";
 import { MachineFillPanel } from "./machine_fill_panel.js";
 import { MachineChainLoop } from "./machine_loop.js";
 import { MachinePalette } from "./machine_palette.js";
-import { MachineChainsPanel, MachineParticlesPanel, MachineRunPanel } from "./machine_particles.js";
+import { MachineChainsPanel, MachineParticlesPanel } from "./machine_particles.js";
 import { MachineQuestions } from "./machine_questions.js";
+import { MachineRunPanel } from "./machine_run_panel.js";
 import { machineClampsFor, decodeMachine, encodeMachine, initialMachine } from "./machine_state.js";
 import { MachineUnitPanel } from "./machine_unit_panel.js";
 
@@ -27,11 +28,13 @@ class MachineRoom {
     this.questions = new MachineQuestions(connection, store, () => this.#request());
     this.model = this.questions.model;
     this.actions = machineActions(store, this.model, { once: () => this.#walk(store.document.steps) });
-    this.particles = new MachineParticlesPanel(this.palette, this.actions);
-    this.chains = new MachineChainsPanel(this.actions);
+    // a page without Python shows what was recorded
+    const recorded = connection.state === "none";
+    this.particles = new MachineParticlesPanel(this.palette, this.actions, recorded);
+    this.chains = new MachineChainsPanel(this.actions, recorded);
     this.features = new MachineFeaturesPanel((unit) => this.actions.select(unit));
-    this.unit = new MachineUnitPanel(colours, this.palette, this.actions);
-    this.fill = new MachineFillPanel(this.palette, this.actions);
+    this.unit = new MachineUnitPanel(colours, this.palette, this.actions, recorded);
+    this.fill = new MachineFillPanel(this.palette, this.actions, recorded);
     this.runPanel = new MachineRunPanel();
     this.letters = this.#lettersCard();
     this.plot = this.unit.plot;
@@ -39,11 +42,7 @@ class MachineRoom {
       turn: () => this.#walk(store.document.steps), rate: () => store.looks.rate, may: () => this.#may(),
     });
     this.element = this.#layout();
-    connection.subscribe(() => {
-      this.questions.forget();
-      this.#asked = null;
-      this.#request();
-    });
+    connection.subscribe(() => this.#reconnect());
     document.addEventListener("visibilitychange", () => this.#request());
   }
 
@@ -64,15 +63,24 @@ class MachineRoom {
     this.#awaken();
   }
 
+  /** Another line is another page to Python, with chains of its own. */
+  #reconnect() {
+    const { model, connection } = this;
+    if (connection.state === "lost" && model.step) model.anew = true;
+    this.questions.forget();
+    this.#asked = null;
+    this.#request();
+  }
+
   #render() {
     const { model, palette, questions } = this;
     const { document, looks } = this.store;
     palette.refresh();
     const { run } = model;
-    this.element.classList.toggle("empty", !run);
+    this.#showReadiness();
     const chosen = run ? run.order[questions.rank] : null;
     const held = run && questions.held ? { unit: chosen } : null;
-    this.particles.show({ ...model, rate: this.#rate(), held, recorded: this.connection.state === "none" }, document);
+    this.particles.show({ ...model, rate: this.#rate(), held, ready: questions.ready });
     this.chains.show(document, looks, this.connection.state === "open");
     this.features.show(run, palette, chosen);
     this.unit.show({ ...model, unit: run ? questions.unit : null }, document, run ? questions.value : null);
@@ -85,15 +93,26 @@ class MachineRoom {
     this.#showLetters();
   }
 
+  /** Without a machine there is nothing to see; while another one is opened, nothing to take in hand. */
+  #showReadiness() {
+    const { ready } = this.questions;
+    this.element.classList.toggle("empty", !this.model.run);
+    this.element.classList.toggle("waiting", !ready);
+    for (const node of this.uses) node.inert = !ready;
+    setAttributes(this.element, { "aria-busy": String(!ready && !this.model.error) });
+  }
+
   /** Where the chains do not run by themselves, show them as they are now asked for. */
   #awaken() {
     const { document, looks } = this.store;
     const { run, error } = this.model;
-    if (!run) return;
+    if (!this.questions.ready) return;
     const { steps, ...chains } = document;
     const asked = JSON.stringify([run.name, chains, looks.round, this.questions.held]);
     const again = asked !== this.#asked;
     if (again) {
+      // chains that a person asks for are no surprise
+      if (this.#asked !== null) this.model.anew = false;
       this.#asked = asked;
       this.model.error = null;
     }
@@ -102,9 +121,9 @@ class MachineRoom {
   }
 
   #may() {
-    const { model, connection } = this;
+    const { model, connection, questions } = this;
     const wanted = this.#entered && this.store.looks.playing && !document.hidden;
-    return wanted && connection.state === "open" && Boolean(model.run) && !model.error;
+    return wanted && connection.state === "open" && questions.ready && !model.error;
   }
 
   /** One question at a time: what is asked meanwhile waits, and only the newest. */
@@ -156,11 +175,12 @@ class MachineRoom {
   }
 
   #layout() {
-    const panels = [this.chains, this.features].map((panel) => panel.element);
+    const cards = [this.chains, this.features].map((panel) => panel.element);
+    const panels = element("div", { class: "panels" }, cards, this.letters, this.runPanel.element);
+    const below = element("div", { class: "below" }, this.unit.element, this.fill.element);
+    this.uses = [this.particles.sheets, panels, below];
     return element("div", { class: "room machine" },
-      element("div", { class: "stage" }, this.particles.element),
-      element("div", { class: "panels" }, panels, this.letters, this.runPanel.element),
-      element("div", { class: "below" }, this.unit.element, this.fill.element));
+      element("div", { class: "stage" }, this.particles.element), panels, below);
   }
 }
 

@@ -1,7 +1,7 @@
 /** One hidden unit: its figure, its parameters, and what it prefers where it is moved. */
 
 import { NumberControl, Switch } from "./controls.js";
-import { element, setText } from "./dom.js";
+import { element, setSentence, setText } from "./dom.js";
 import { makeDraggable } from "./gestures.js";
 import { machineDrawUnitFigure, machineUnitInWords } from "./machine_figure.js";
 import { machineShowNumber } from "./machine_numbers.js";
@@ -17,8 +17,8 @@ const MACHINE_NAMES = {
 
 /** The card of the chosen unit; `actions` are those of the room. */
 export class MachineUnitPanel {
-  constructor(colours, palette, actions) {
-    Object.assign(this, { colours, palette, actions, value: null, panels: [], dragged: null });
+  constructor(colours, palette, actions, recorded) {
+    Object.assign(this, { colours, palette, actions, recorded, value: null, panels: [], dragged: null });
     const scene = (pen, plot) => {
       this.panels = machineDrawUnitFigure(pen, plot, this);
     };
@@ -49,7 +49,7 @@ export class MachineUnitPanel {
     const { run, unit, move } = model;
     Object.assign(this, { run, unit });
     this.value = value ?? move?.value ?? null;
-    setText(this.notice, model.unitError ?? model.moveError ?? "");
+    setSentence(this.notice, model.unitError ?? model.moveError ?? "");
     if (!run || !unit) {
       if (this.shownUnit) this.plot.draw();
       this.shownUnit = null;
@@ -64,11 +64,15 @@ export class MachineUnitPanel {
     if (move) this.#showMove(move, model);
   }
 
+  get #movable() {
+    return Boolean(this.unit?.movable) && !this.recorded;
+  }
+
   /** In the panels with h across, the pointer is the value; a drag stays with the panel in which it began. */
   #dragTo(x, y) {
     const inside = ({ left, right, top, bottom }) =>
       x >= left - 6 && x <= right + 6 && y >= top - 10 && y <= bottom + 6;
-    this.dragged ??= this.unit?.movable ? this.panels.findIndex(inside) : -1;
+    this.dragged ??= this.#movable ? this.panels.findIndex(inside) : -1;
     const panel = this.panels[this.dragged];
     if (!panel) return;
     const { left, right, across } = panel;
@@ -84,11 +88,11 @@ export class MachineUnitPanel {
     // the page sends rounded numbers: its ends lie inside those of the library
     const ends = [Math.ceil(low / step), Math.floor(high / step)].map((end) => Number((end * step).toPrecision(6)));
     const inside = unit.discrete ? [low, high] : ends;
-    Object.assign(control, { low: inside[0], high: inside[1], limits: inside });
+    control.within(inside);
     Object.assign(control.slider, { step, min: inside[0], max: inside[1] });
     control.box.step = unit.discrete ? step : "any";
-    for (const input of [control.slider, control.box]) input.disabled = !unit.movable;
-    this.hold.element.disabled = !unit.movable;
+    control.disable(!this.#movable);
+    this.hold.element.disabled = !this.#movable;
     this.plot.canvas.setAttribute("aria-label", machineUnitInWords(run, unit));
     const parameters = Object.entries(unit.parameters).flatMap(([key, value]) => {
       const node = element("data", { id: `machine-${key.replace("_", "-")}` });

@@ -9,11 +9,12 @@ const PIXELS_PER_TICK = 64;
 /**
  * Shows a window [left, right, bottom, top] of the plane. `scene(pen, plot)` draws what is in it; `afterwards`
  * places the handles. Without `axes` the scene draws its own; a
- * `flat` plot stands under another one and has numbers at its ordinates only.
+ * `flat` plot stands under another one and has numbers at its ordinates only. Numbers of abscissas stand `foot`
+ * pixels below zero.
  */
 export class Plot {
-  constructor({ label, colours, scene, afterwards = () => {}, small = false, axes = true, flat = false }) {
-    Object.assign(this, { colours, scene, afterwards, small, axes, flat, window: [-4, 4, -4, 4], width: 0, height: 0 });
+  constructor({ label, colours, scene, afterwards = () => {}, small = false, axes = true, flat = false, foot = 20 }) {
+    Object.assign(this, { colours, scene, afterwards, small, axes, flat, foot, window: [-4, 4, -4, 4], width: 0, height: 0 });
     this.canvas = element("canvas", { role: "img", "aria-label": label });
     this.handles = element("div", { class: "handles" });
     this.element = element("div", { class: small ? "plot small" : "plot" }, this.canvas, this.handles);
@@ -114,7 +115,7 @@ export class Plot {
     const [xs, ys] = this.#ticks();
     const size = this.small ? 10 : 12;
     const within = (pixels, low, high) => Math.min(Math.max(pixels, low), high);
-    const row = within(this.down(0) + (this.small ? size : 20), size, this.height - size);
+    const row = within(this.down(0) + (this.small ? size : this.foot), size, this.height - size);
     const edge = this.flat ? 6 : 10;
     const widest = Math.max(0, ...ys.map((y) => shown(y, 8).length));
     const column = within(this.across(0) - 6, Math.max(30, 0.6 * size * widest + 4), this.width - 8);

@@ -1,7 +1,7 @@
 /** The panels of the room "Units": presets, parameters, and the numbers at the input. */
 
-import { NumberControl } from "./controls.js";
-import { button, element, focusNear, setText } from "./dom.js";
+import { NumberBox, NumberControl } from "./controls.js";
+import { button, element, setSentence, setText } from "./dom.js";
 import { shown } from "./numerals.js";
 import { RECORDED_UNIT_INPUTS, UNIT_LIMITS, UNIT_PRESETS, presetOf } from "./units_state.js";
 import { modeInWords } from "./units_pictures.js";
@@ -53,18 +53,20 @@ export class UnitParametersPanel {
       const whole = recorded && name === "input";
       const control = new NumberControl({
         label, name: sign, low, high, farthest: UNIT_FARTHEST, key: `unit ${name}`,
-        step: whole ? 1 : 0.01, limits: whole ? RECORDED_UNIT_INPUTS : UNIT_LIMITS[name],
+        step: whole ? 1 : 0.01, limits: whole ? RECORDED_UNIT_INPUTS : UNIT_LIMITS[name], whole,
         oninput: (value) => actions.set(name, value), onrest: actions.rest,
       });
       if (colour) control.element.dataset.colour = colour;
-      control.slider.disabled = control.box.disabled = recorded && !whole;
+      control.disable(recorded && !whole);
       return [name, control];
     });
     const [input, ...rest] = this.controls.map(([, control]) => control.element);
     const temperature = rest.pop();
     const note = "p ∝ exp((I x − U(x))/T): at T = 1 the unit itself; as T → 0 only the mode is left.";
     const lack = element("p", { class: "notice" });
-    if (recorded) setText(lack, `This file holds the presets at whole inputs. For more, ${connection.whyNot()}.`);
+    const words = "This file holds the presets at whole inputs; all else needs Python: open the page with "
+      + "`halfwave explore`.";
+    if (recorded) setSentence(lack, words);
     this.element = element("section", { class: "card", "aria-label": "Parameters" }, input, ...rest, temperature,
       element("p", { class: "note" }, note), lack);
   }
@@ -106,7 +108,7 @@ export class UnitNumbersPanel {
       if (node.value !== value) node.value = value;
     }
     this.#showMode(transfer?.answer.mode.cases ?? "");
-    setText(this.notice, error ?? "");
+    setSentence(this.notice, error ?? "");
   }
 
   /** Cases such as "0 if I <= 1, I - 1 if I > 1" as rows of a table. */
@@ -129,29 +131,26 @@ function unitFormula(text) {
 export class UnitReadout {
   constructor(actions, answers) {
     this.answers = answers;
-    this.box = element("input", {
-      type: "number", step: "0.1", id: "unit-input", "aria-label": "input I at which the density is shown",
-      oninput: () => {
-        if (this.box.value !== "") actions.set("input", Number(this.box.value));
-      },
-      onchange: actions.rest,
+    const recorded = answers.connection.state === "none";
+    this.box = new NumberBox({
+      label: "input I at which the density is shown", name: "I", step: recorded ? "1" : "0.1", id: "unit-input",
+      limits: recorded ? RECORDED_UNIT_INPUTS : UNIT_LIMITS.input, whole: recorded,
+      oninput: (value) => actions.set("input", value), onrest: actions.rest,
     });
     this.mean = element("b");
     this.mode = element("b");
     this.count = element("data", { id: "unit-samples" });
     this.button = button("Pause", "Pause the samples", () => answers.pause(!answers.paused));
-    this.button.hidden = answers.connection.state === "none";
+    this.button.hidden = recorded;
     this.element = element("div", { class: "readout", role: "group", "aria-label": "Values at the input" },
-      element("label", {}, "at I = ", this.box),
+      element("label", {}, "at I = ", this.box.element),
       element("span", {}, "mean ", this.mean), element("span", {}, "mode ", this.mode),
-      element("span", { class: "unit-live" }, this.count, " samples ", this.button));
+      element("span", { class: "unit-live" }, this.count, " samples ", this.button),
+      this.box.note);
   }
 
   show(document) {
-    if (focusNear(this.box) !== this.box) {
-      const text = String(document.input);
-      if (this.box.value !== text) this.box.value = text;
-    }
+    this.box.show(document.input);
     const { density, samples, paused } = this.answers;
     setText(this.mean, density ? shown(density.answer.numbers.mean) : "…");
     setText(this.mode, density ? modeInWords(density.answer.numbers) : "…");

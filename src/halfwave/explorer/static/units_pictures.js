@@ -12,6 +12,7 @@ const UNIT_LEGEND_WIDTH = 165;
 const UNIT_BUTTONS_WIDTH = 105;
 const UNIT_PHONE = 420; // plots narrower than this have one button only
 const UNIT_NUMBERS_ROW = 27; // pixels below zero
+const UNIT_NUMBERS_COLUMN = 25; // pixels to the left of zero
 
 /** Ends of the densities shown between these values; zero stands high enough for the numbers below it. */
 export function unitDensityHeights({ x, density }, [left, right], height) {
@@ -71,7 +72,7 @@ function drawUnitHistogram(pen, plot, { bins, counts, count }) {
 /** Lines at mean and mode, named on the sides on which they do not meet. */
 function drawUnitMarks(pen, plot, { mean, mode, other_mode: other }) {
   const { colours } = plot;
-  const ground = plot.down(0);
+  const [zero, ground] = plot.point([0, 0]);
   const stand = (at, look, name, right) => {
     const across = plot.across(at);
     pen.line([[across, ground], [across, 0]], look);
@@ -79,7 +80,9 @@ function drawUnitMarks(pen, plot, { mean, mode, other_mode: other }) {
     // beside the legend and the buttons, or below them
     const free = plot.width - (plot.width < UNIT_PHONE ? UNIT_BUTTONS_WIDTH / 2 : UNIT_BUTTONS_WIDTH) - 40;
     const down = across > UNIT_LEGEND_WIDTH + 40 && across < free ? 12 : 46;
-    pen.text(across + (right ? 5 : -5), down, name, { fill: look.stroke, halo: colours.card, align });
+    // the numbers of the ordinates stand to the left of zero
+    const beside = down === 12 || across > zero + UNIT_NUMBERS_COLUMN ? across : zero - UNIT_NUMBERS_COLUMN;
+    pen.text(right ? across + 5 : Math.min(across, beside) - 5, down, name, { fill: look.stroke, halo: colours.card, align });
   };
   const modeLook = { stroke: colours.ink, width: 1.5, dash: [5, 4] };
   if (other !== null) stand(other, modeLook, "mode", other > mean);

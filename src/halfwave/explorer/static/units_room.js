@@ -16,6 +16,7 @@ import { SixteenPanel } from "./units_sixteen.js";
 import { UNIT_LIMITS, decodeUnit, encodeUnit, initialUnit } from "./units_state.js";
 
 const UNIT_REACH = 14; // pixels within which a press takes the line of the input
+const UNIT_FOOT = 34; // pixels below the axis, where no handle of a threshold covers a number
 const UNIT_FIRST_WINDOW = [-6, 6, -6, 6]; // until Python has said which
 
 class UnitsRoom {
@@ -32,7 +33,7 @@ class UnitsRoom {
     this.plot = this.#plot("Density", "density", drawUnitDensity);
     this.potential = this.#plot("Potential", "density", drawUnitPotential);
     this.transfer = this.#plot("Mean and mode against the input", "transfer", drawUnitTransfer,
-      () => this.handles.show(this.store.document, this.#meanAtInput()));
+      () => this.handles.show(this.store.document, this.#meanAtInput()), UNIT_FOOT);
     this.handles = new UnitHandles(this.transfer, this.actions, UNIT_LIMITS);
     if (recorded) this.handles.lock();
     this.presets = new UnitPresetsPanel(this.actions, recorded);
@@ -110,12 +111,12 @@ class UnitsRoom {
     if (!parameter) this.show();
   }
 
-  #plot(label, needs, draw, afterwards) {
+  #plot(label, needs, draw, afterwards, foot) {
     const scene = (pen, plot) => {
       if (this.answers[needs]) draw(pen, plot, this.answers, this.store.document);
-      else drawUnitSilence(pen, plot, this.answers.error ?? "asking Python …");
+      else drawUnitSilence(pen, plot, (this.answers.error ?? "asking Python …").replaceAll("`", ""));
     };
-    const plot = new Plot({ label, colours: this.colours, scene, afterwards });
+    const plot = new Plot({ label, colours: this.colours, scene, afterwards, foot });
     plot.window = UNIT_FIRST_WINDOW;
     return plot;
   }

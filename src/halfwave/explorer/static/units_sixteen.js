@@ -1,6 +1,6 @@
 /** The sixteen standard units as small pictures; one press takes a unit's parameters. */
 
-import { element, setText } from "./dom.js";
+import { element, setSentence, setText } from "./dom.js";
 import { shown } from "./numerals.js";
 import { CanvasPen } from "./pens.js";
 import { UNIT_PARAMETERS } from "./units_state.js";
@@ -31,9 +31,9 @@ export class SixteenPanel {
     try {
       this.#answer = await this.connection.ask("units.sixteen", {});
       this.#build();
-      setText(this.notice, "");
+      setSentence(this.notice, "");
     } catch (error) {
-      setText(this.notice, error.message);
+      setSentence(this.notice, error.message);
     }
     this.asking = false;
   }
