@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from machine_cases import (
+from explorer_machines import (
     CHAINS,
     ask,
     pixels,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from browser_cases import Open, read, settle, until
-from machine_cases import BUNDLED
+from explorer_machines import BUNDLED
 from machine_page import LINK, opened, pause, pixels
 from PIL import Image
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from machine_cases import (
+from explorer_machines import (
     CHAINS,
     ask,
     every_state,
     pixels,
     random_machine,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.machine_sampling import Chains, Clamp, Held, tempered

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from machine_cases import (
+from explorer_machines import (
     BUNDLED,
     CHAINS,
     ask,
     session_of,
     spin_run,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.protocol import answer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from browser_cases import Open, read, settle, until
 from explorer_cases import running
-from machine_cases import BUNDLED, spin_run
+from explorer_machines import BUNDLED, spin_run
 from machine_page import LINK, OPENED, opened, patiently
 
 if TYPE_CHECKING:

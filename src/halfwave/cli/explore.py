@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -39,10 +40,10 @@ def explore(
             raise HalfwaveError(f"a page in a file opens no data; leave out `{data}` or --export")
         typer.echo(f"page: {explorer.export(export)}")
         return
-    try:
+    # the server ends by an interrupt only, which it may or may not hand on
+    with suppress(KeyboardInterrupt):
         explorer.serve(port, lambda address: _announce(address, no_browser), data=data, host=host)
-    except KeyboardInterrupt:
-        typer.echo("stopped")
+    typer.echo("stopped")
 
 
 def _announce(address: str, no_browser: bool) -> None:
