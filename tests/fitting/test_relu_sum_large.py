@@ -52,7 +52,7 @@ def least_sse(x: np.ndarray, y: np.ndarray, kinks: np.ndarray) -> float:
 
 @pytest.mark.parametrize("use_numba", BOTH)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("n", "seed"), [(2000, 0), (20_000, 1), (20_000, 2), (50_000, 3), (200_000, 4)])
+@pytest.mark.parametrize(("n", "seed"), [(2000, 0), (20_000, 1), (50_000, 3), (200_000, 4)])
 def test_fits_exist_and_are_no_worse_than_on_the_grid(n: int, seed: int, kind: str, use_numba: bool) -> None:
     x, y = noisy(kind, n, seed, is_sorted=seed % 2 == 0)
     on_grid = fit_relu_sum(x, y, kinks=0, use_numba=use_numba).sse
@@ -86,7 +86,7 @@ def test_heights_are_the_best_for_the_kinks(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("n", "seed"), [(2000, 0), (5000, 5), (20_000, 0), (50_000, 2), (50_000, 4)])
+@pytest.mark.parametrize(("n", "seed"), [(2000, 0), (20_000, 0), (50_000, 4)])
 def test_every_row_is_at_least_as_good_as_the_one_with_fewer_kinks(n: int, seed: int, kind: str) -> None:
     x, y = noisy(kind, n, seed)
     fit = fit_relu_sum(x, y, max_kinks=6, correlation="ignore")
