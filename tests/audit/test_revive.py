@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from audit_cases import seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,15 +29,6 @@ def perceptron(dead: int = 3, **options: Any) -> nn.Sequential:
     if bias is not None:
         with torch.no_grad():
             bias[:dead] = -100.0
-    return model
-
-
-def seeded(model: nn.Module) -> nn.Module:
-    """The same weights in every run."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0.0, 0.4, generator=generator)
     return model
 
 

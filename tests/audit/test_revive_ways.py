@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from audit_cases import seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,14 +46,6 @@ class UNet(nn.Module):
         skip = F.relu(self.first(x))
         deep = F.interpolate(F.relu(self.second(skip)), scale_factor=2, mode="bilinear")
         return self.third(self.norm(torch.cat([deep, skip], dim=1)))
-
-
-def seeded(model: nn.Module) -> nn.Module:
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0.0, 0.4, generator=generator)
-    return model
 
 
 def kill(layer: nn.Conv2d, units: list[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,3 +56,14 @@ def swipe(page: Page, handle: str, right: int) -> None:
         )
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     settle(page)
+
+
+def saved_pictures(page: Page, room: str) -> dict[str, bytes]:
+    """What the buttons PNG and SVG save of a room, whose name is in those of the files."""
+    files = {}
+    for kind in ("PNG", "SVG"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Save the plot as {kind}").click()
+        assert download.value.suggested_filename == f"halfwave-{room}.{kind.lower()}"
+        files[kind] = Path(download.value.path()).read_bytes()
+    return files

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from browser_cases import Open, drag, read, settle, swipe, until
+from browser_cases import Open, drag, read, saved_pictures, settle, swipe, until
 from explorer_cases import port_of, running, sum_of
 from PIL import Image
 
@@ -389,12 +389,7 @@ def test_every_room_reads_what_it_writes(open_page: Open) -> None:
 
 def test_downloads(open_page: Open) -> None:
     page = open_page(TRIPLE_LINK)
-    files = {}
-    for kind in ("PNG", "SVG"):
-        with page.expect_download() as download:
-            page.get_by_role("button", name=f"Save the plot as {kind}").click()
-        assert download.value.suggested_filename == f"halfwave-functions.{kind.lower()}"
-        files[kind] = Path(download.value.path()).read_bytes()
+    files = saved_pictures(page, "functions")
     assert Image.open(io.BytesIO(files["PNG"])).size[0] > 1500
     drawing = ElementTree.fromstring(files["SVG"])
     assert len(drawing.findall(".//{http://www.w3.org/2000/svg}polyline")) > 10

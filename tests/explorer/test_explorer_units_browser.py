@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser_cases import Open, drag, read, settle, until
+from browser_cases import Open, drag, read, saved_pictures, settle, until
 from PIL import Image
 from units_cases import INPUT, LINKS, assert_numbers, link, unit_of
 
@@ -119,12 +119,7 @@ def test_broken_links_open_the_first_picture(open_page: Open) -> None:
 def test_downloads(open_page: Open) -> None:
     page = open_page("#units")
     assert_numbers(page)
-    files = {}
-    for kind in ("PNG", "SVG"):
-        with page.expect_download() as download:
-            page.get_by_role("button", name=f"Save the plot as {kind}").click()
-        assert download.value.suggested_filename == f"halfwave-units.{kind.lower()}"
-        files[kind] = Path(download.value.path()).read_bytes()
+    files = saved_pictures(page, "units")
     assert Image.open(io.BytesIO(files["PNG"])).size[0] > 800
     drawing = ElementTree.fromstring(files["SVG"])
     assert "Density of a dReLU unit at input 1" in (drawing[0].text or "")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import math
 import re
-from html.parser import HTMLParser
 
 import pytest
 import torch
+from page_cases import Page, read
 
 from halfwave import HalfwaveError
 from halfwave.plots import run_report, write_report
@@ -42,39 +42,6 @@ EVALUATION = {
     "samples_held_out": 270,
 }
 METRICS = {"update": [0, 100], "seconds": [0.0, 90.5], "free_energy_gap": [math.nan, 0.3]}
-
-
-class Page(HTMLParser):
-    """Tags, their attributes, and the visible text of a page; checks that tags are closed in order."""
-
-    EMPTY = frozenset({"meta", "img", "br", "link"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.text += data
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-def read(path) -> Page:
-    return Page(path.read_text(encoding="utf-8"))
 
 
 def check_self_contained(page: Page, text: str) -> None:

@@ -81,15 +81,10 @@ def _measure_single(laid: Laid, rectifier: Rectifier, kinks: tuple[Any, ...]) ->
     relations = _RELATIONS.get(rectifier.kind, ("above",))
     numbers = [compared(values, local, relation, scratch).sum(0) for relation in relations]
     unknown, count = torch.full_like(low, math.nan), torch.full_like(low, number)
-    if rectifier.kind == "clipped":
-        below, above, fired = numbers
-    elif rectifier.kind == "two-sided":
-        below, above = numbers
-        fired = below + above
-    else:
-        (above,) = numbers
-        below, fired = count - above, above
-    return Measured(Sums(count, unknown, unknown, low, high), Counts(below, above, fired, fired), None)
+    fired = _fired(numbers, rectifier)
+    return Measured(
+        Sums(count, unknown, unknown, low, high), Counts(*_sides(numbers, count), fired, fired), None
+    )
 
 
 def _grouped(laid: Laid) -> tuple[Laid, ...] | None:
@@ -200,13 +195,16 @@ def _finite_sums(wide: Tensor, laid: Laid) -> Sums:
 
 def _counts(numbers: list[Tensor], rectifier: Rectifier, count: Tensor) -> Counts:
     """Counts of elements from those of each sample and channel (samples, channels)."""
-    if rectifier.kind == "clipped":
-        below, above, fired = numbers
-    elif rectifier.kind == "two-sided":
-        below, above = numbers
-        fired = below + above
-    else:
-        (above,) = numbers
-        total = above.sum(0)
-        return Counts(count - total, total, total, (above > 0).sum(0))
-    return Counts(below.sum(0), above.sum(0), fired.sum(0), (fired > 0).sum(0))
+    totals = [number.sum(0) for number in numbers]
+    samples = (_fired(numbers, rectifier) > 0).sum(0)
+    return Counts(*_sides(totals, count), _fired(totals, rectifier), samples)
+
+
+def _sides(numbers: list[Tensor], count: Tensor) -> tuple[Tensor, Tensor]:
+    """Elements below and above the kinks: with one kink, all that are not above are below."""
+    return (numbers[0], numbers[1]) if len(numbers) > 1 else (count - numbers[0], numbers[0])
+
+
+def _fired(numbers: list[Tensor], rectifier: Rectifier) -> Tensor:
+    """Elements that fired: what was counted last, unless a unit fires on both sides."""
+    return numbers[0] + numbers[1] if rectifier.kind == "two-sided" else numbers[-1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.payloads import number
+from halfwave.explorer.payloads import number, whole_number
 
 __all__ = ["CRITERIA", "LOSSES", "MOST_KINKS", "fit_options", "path_options"]
 
@@ -32,7 +32,7 @@ def fit_options(payload: Mapping[str, Any]) -> dict[str, Any]:
     """
     kinks = payload.get("kinks", "auto")
     return {
-        "kinks": kinks if kinks == "auto" else _whole(payload, "kinks", 0, MOST_KINKS),
+        "kinks": kinks if kinks == "auto" else whole_number(payload, "kinks", 0, MOST_KINKS),
         "max_kinks": MOST_KINKS,
         "criterion": _one_of(payload, "criterion", CRITERIA),
         "correlation": "correct" if _truth(payload, "correct") else "warn",
@@ -49,18 +49,11 @@ def path_options(payload: Mapping[str, Any]) -> dict[str, Any]:
     2000
     """
     return {
-        "terms": _whole(payload, "terms", 1, MOST_KINKS),
+        "terms": whole_number(payload, "terms", 1, MOST_KINKS),
         "optimizer": _one_of(payload, "optimizer", ("adam", "lbfgs")),
-        "steps": _whole(payload, "steps", 1, _MOST_STEPS, 2000),
-        "seed": _whole(payload, "seed", 0, 2**31 - 1, 0),
+        "steps": whole_number(payload, "steps", 1, _MOST_STEPS, 2000),
+        "seed": whole_number(payload, "seed", 0, 2**31 - 1, 0),
     }
-
-
-def _whole(payload: Mapping[str, Any], name: str, least: int, most: int, default: float | None = None) -> int:
-    value = number(payload, name, default)
-    if value != int(value) or not least <= value <= most:
-        raise HalfwaveError(f"`{name}` must be a whole number from {least} to {most}; got {value:g}")
-    return int(value)
 
 
 def _one_of(payload: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:

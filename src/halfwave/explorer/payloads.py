@@ -9,7 +9,7 @@ from typing import Any
 from halfwave.errors import HalfwaveError
 from halfwave.functions import PiecewiseLinear, relu_sum
 
-__all__ = ["MOST_CHARACTERS", "MOST_TERMS", "function_of", "number", "text"]
+__all__ = ["MOST_CHARACTERS", "MOST_TERMS", "function_of", "number", "text", "whole_number"]
 
 MOST_TERMS = 200
 MOST_CHARACTERS = 2000
@@ -20,6 +20,20 @@ def number(payload: Mapping[str, Any], name: str, default: float | None = None) 
     if default is not None and name not in payload:
         return default
     return _finite(payload.get(name), f"`{name}`")
+
+
+def whole_number(
+    payload: Mapping[str, Any], name: str, least: int, most: int, default: int | None = None
+) -> int:
+    """The whole number between two ends with this name; the default, if there is one, where it is missing.
+
+    >>> whole_number({"samples": 20}, "samples", 1, 100)
+    20
+    """
+    value = number(payload, name, default)
+    if value != int(value) or not least <= value <= most:
+        raise HalfwaveError(f"`{name}` must be a whole number from {least} to {most}; got {value:g}")
+    return int(value)
 
 
 def text(payload: Mapping[str, Any], name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from halfwave.explorer.payloads import whole_number
 from halfwave.explorer.session import Answer, Session
 from halfwave.explorer.shelf import Shelf
 from halfwave.explorer.units_grids import (
@@ -23,7 +24,6 @@ from halfwave.explorer.units_questions import (
     UnitQuestion,
     driven_unit,
     unit_at_temperature,
-    whole_number,
     window_of,
 )
 from halfwave.units.histograms import drelu_grid_layer, layer_histograms
@@ -71,7 +71,7 @@ class UnitSamples:
 def _density(session: Session, payload: Mapping[str, Any]) -> Payload:
     """The density at one input, its numbers, and a first histogram of samples."""
     asked = driven_unit(payload)
-    samples = whole_number(payload, "samples", MOST_SAMPLES)
+    samples = whole_number(payload, "samples", 1, MOST_SAMPLES)
     window = density_window(asked, window_of(payload, 2))
     x = density_points(asked, window)
     points = torch.from_numpy(x)
@@ -133,7 +133,7 @@ def _transfer(session: Session, payload: Mapping[str, Any]) -> Payload:
 def _sample(session: Session, payload: Mapping[str, Any]) -> Payload:
     """Counts of new samples in the bins of the density's first histogram."""
     asked = driven_unit(payload)
-    samples = whole_number(payload, "samples", MOST_SAMPLES)
+    samples = whole_number(payload, "samples", 1, MOST_SAMPLES)
     return {"counts": session.part(UnitSamples).counts(asked, samples), "samples": samples}
 
 

@@ -16,7 +16,7 @@ from halfwave.functions import PiecewiseLinear
 from halfwave.units import DReLU
 from halfwave.units.two_sided import Sides
 
-__all__ = ["PARAMETERS", "UnitQuestion", "driven_unit", "unit_at_temperature", "whole_number", "window_of"]
+__all__ = ["PARAMETERS", "UnitQuestion", "driven_unit", "unit_at_temperature", "window_of"]
 
 PARAMETERS = ("theta_pos", "theta_neg", "gamma_pos", "gamma_neg")
 LARGEST = 1e6
@@ -112,18 +112,6 @@ def window_of(payload: Mapping[str, Any], length: int) -> list[float] | None:
     ):
         raise HalfwaveError(f"the ends of `window` must increase, within ±{10 * LARGEST:g}; got {ends}")
     return ends
-
-
-def whole_number(payload: Mapping[str, Any], name: str, most: int) -> int:
-    """The whole number from 1 to `most` with this name.
-
-    >>> whole_number({"samples": 20}, "samples", 100)
-    20
-    """
-    value = number(payload, name)
-    if value != int(value) or not 1 <= value <= most:
-        raise HalfwaveError(f"`{name}` must be a whole number from 1 to {most}; got {value:g}")
-    return int(value)
 
 
 def _unit(values: Mapping[str, float]) -> DReLU:

@@ -1,7 +1,7 @@
 /** A function to take along: copied as text, saved as a file, or as an ONNX model. */
 
 import { COPIES } from "./copies.js";
-import { button, copyText, download, element } from "./dom.js";
+import { button, bytesOf, copyText, download, element } from "./dom.js";
 
 const COPY_ENDINGS = { Python: "py", NumPy: "py", torch: "py", LaTeX: "tex", JSON: "json" };
 
@@ -50,8 +50,7 @@ export class CopiesPanel {
     this.complaint.hidden = true;
     try {
       const { base64 } = await this.connection.ask("functions.onnx", { terms: rows, slope, offset, leak });
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      download(new Blob([bytes], { type: "application/octet-stream" }), `${this.file}.onnx`);
+      download(new Blob([bytesOf(base64)], { type: "application/octet-stream" }), `${this.file}.onnx`);
     } catch (error) {
       this.complaint.textContent = error.message;
       this.complaint.hidden = false;

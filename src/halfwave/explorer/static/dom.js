@@ -35,6 +35,13 @@ export function setSentence(node, text) {
   node.replaceChildren(...parts.map((part, index) => (index % 2 ? element("code", {}, part) : part)));
 }
 
+/** Show a number of a `data` element as this text, with all its digits behind it; null and undefined have none. */
+export function setNumber(node, value, text) {
+  setText(node, text);
+  const full = value === null || value === undefined ? "" : String(value);
+  if (node.value !== full) node.value = full;
+}
+
 /** Set attributes only where they changed, for the same reason. */
 export function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -57,6 +64,14 @@ export async function copyText(text, fallback) {
     getSelection().selectAllChildren(fallback);
     return false;
   }
+}
+
+/** The bytes behind base64. */
+export function bytesOf(base64) {
+  const characters = atob(base64);
+  const bytes = new Uint8Array(characters.length);
+  for (let index = 0; index < bytes.length; index += 1) bytes[index] = characters.charCodeAt(index);
+  return bytes;
 }
 
 /** Hand a blob to the person as a file. */

@@ -1,14 +1,13 @@
 /** What a person can do in the room "Fit": each action is one change of the store. */
 
 import { DRAWN_POINTS, LINKED_POINTS } from "./fit_state.js";
-import { snapped, tidy } from "./numerals.js";
+import { roundedWindow } from "./gestures.js";
+import { tidy } from "./numerals.js";
 
-const FIT_PAUSE = 700; // milliseconds without a key, after which keys begin a new step of undo
 const SAME_KINK = 1e-9; // of the range of the data: kinks so near are the same
 
 /** The actions on this store; `view` tells what is shown: `fit` (or null), `data` (or null) and `window()`. */
 export function fitActionsOn(store, view) {
-  let pause = null;
   const change = (patch, gesture) => store.change(patch, gesture);
   const points = () => store.document.source.points ?? [];
   const setPoints = (next, gesture = null) =>
@@ -51,8 +50,7 @@ export function fitActionsOn(store, view) {
     moveKink: (index, kink) => hold(index, kink, `kink ${index}`),
     nudgeKink: (index, kink) => {
       hold(index, kink, `nudge ${index}`);
-      clearTimeout(pause);
-      pause = setTimeout(rest, FIT_PAUSE);
+      store.restLater(rest);
     },
     free: (index) => {
       letGo();
@@ -98,12 +96,6 @@ export function fitActionsOn(store, view) {
       change({ source: { points: [] }, pins: [] });
     },
     fitWindow: () => store.look({ window: null }),
-    setWindow: ([left, right, bottom, top]) => {
-      const across = roundingOfSpan(right - left);
-      const up = roundingOfSpan(top - bottom);
-      store.look({ window: [snapped(left, across), snapped(right, across), snapped(bottom, up), snapped(top, up)] });
-    },
+    setWindow: (window) => store.look({ window: roundedWindow(window) }),
   };
 }
-
-const roundingOfSpan = (span) => 10 ** (Math.floor(Math.log10(span)) - 4);

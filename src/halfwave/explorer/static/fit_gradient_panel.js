@@ -1,6 +1,6 @@
 /** "Watch gradient descent": its path from random terms, played beside the optimum. */
 
-import { button, element, setAttributes, setText } from "./dom.js";
+import { button, element, setAttributes, setNumber, setText } from "./dom.js";
 import { sumFromTerms } from "./fit_picture.js";
 import { fitSelect } from "./fit_settings_panel.js";
 import { shown } from "./numerals.js";
@@ -132,10 +132,7 @@ export class GradientPanel {
       this.scrub.value = this.at;
       setAttributes(this.scrub, { "aria-valuetext": `step ${step}` });
       const numbers = [[this.step, step], [this.loss, loss], [this.optimum, this.path.optimum.loss]];
-      for (const [node, value] of numbers) {
-        setText(node, shown(value, 4));
-        setAttributes(node, { value: String(value) });
-      }
+      for (const [node, value] of numbers) setNumber(node, value, shown(value, 4));
       const times = loss / this.path.optimum.loss;
       setText(this.words, this.path.optimum.loss > 0 ? `${shown(times, 3)} times the loss of the optimum${this.#some()}` : "");
       this.plot.draw();

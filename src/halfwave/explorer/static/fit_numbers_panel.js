@@ -1,7 +1,7 @@
 /** Numbers of the fit: a line under the plot, and a table of kinks and slopes with their intervals. */
 
-import { button, element, setAttributes, setText } from "./dom.js";
-import { shown } from "./numerals.js";
+import { button, element, setNumber, setText } from "./dom.js";
+import { shown, typeset } from "./numerals.js";
 
 const FIT_READOUT = [
   ["count", "points"], ["kinks", "kinks"], ["sse", "SSE"], ["r2", "R²"], ["noise", "noise σ"],
@@ -10,14 +10,12 @@ const FIT_READOUT = [
 /** A number, or what stands in its place. */
 function showFitNumber(node, value, missing, digits = 5) {
   const known = value !== undefined && value !== null;
-  setText(node, known ? shown(value, digits) : missing);
-  setAttributes(node, { value: known ? String(value) : "" });
+  setNumber(node, value, known ? shown(value, digits) : missing);
 }
 
 /** A formula of the library with its numbers as the page writes them. */
 function formulaForReading(formula) {
-  const plain = formula.replaceAll("relu(", "max(0, ").replace(/\d+(\.\d+)?(e[+-]?\d+)?/g, (number) => shown(Number(number), 6));
-  return plain.replaceAll("*", "·").replaceAll("-", "−");
+  return typeset(formula.replace(/\d+(\.\d+)?(e[+-]?\d+)?/g, (number) => shown(Number(number), 6)));
 }
 
 /** Size, sum of squares, share explained and noise. */

@@ -1,5 +1,7 @@
 /** The state of the room "Fit": where it starts, and how it is written into the address. */
 
+import { numbersIn, numbersInLink } from "./links.js";
+
 /** Choices by the name of a setting, as [value, text on the page]. */
 export const FIT_CHOICES = {
   criterion: [["bic", "BIC"], ["bic3", "BIC3"], ["wbic", "weighted BIC"], ["cross_validation", "cross-validation"]],
@@ -11,6 +13,7 @@ export const LINKED_POINTS = 200;
 export const DRAWN_POINTS = 1000;
 
 const LONGEST_FIT_NAME = 100;
+const LARGEST_FIT_NUMBER = 1e15;
 
 const FIT_SETTINGS = { kinks: "auto", criterion: "bic", loss: "squares", quantile: 0.5, correct: false, pins: [] };
 const FIT_LOOKS = { window: null, held: null, selected: 0, tool: "look" };
@@ -36,8 +39,6 @@ export function dataOfSource(source) {
   return source.points ? "points" : JSON.stringify(source.lost ?? source.drawn ?? bareSource(source));
 }
 
-const commas = (values) => values.join(",").replaceAll("+", "");
-
 /** Why there are no data, where the address names some that it could not hold; null elsewhere. */
 export function whyFitIsEmpty({ lost, drawn }) {
   if (lost) return `the table ${lost} was pasted and is not part of the link: paste it again`;
@@ -54,8 +55,8 @@ export function encodeFit(document, looks) {
     loss: loss === FIT_SETTINGS.loss ? "" : loss,
     q: loss === "quantile" ? String(quantile) : "",
     correct: correct ? "1" : "",
-    pins: commas(pins),
-    window: looks.window ? commas(looks.window) : "",
+    pins: numbersInLink(pins),
+    window: looks.window ? numbersInLink(looks.window) : "",
   };
   return Object.entries(parts).filter(([, value]) => value !== "").map(([key, value]) => `${key}=${value}`).join("&");
 }
@@ -79,10 +80,10 @@ export function decodeFit(text) {
   const { document, looks } = initialFit();
   const parts = new URLSearchParams(text);
   const choice = (name) => FIT_CHOICES[name].find(([value]) => value === parts.get(name))?.[0] ?? document[name];
-  const [quantile] = fitNumbers(parts.get("q"), 1) ?? [document.quantile];
-  const [kinks] = fitNumbers(parts.get("k"), 1) ?? [];
-  const pins = fitNumbers(parts.get("pins")) ?? [];
-  const window = fitNumbers(parts.get("window"), 4);
+  const [quantile] = numbersIn(parts.get("q"), 1, LARGEST_FIT_NUMBER) ?? [document.quantile];
+  const [kinks] = numbersIn(parts.get("k"), 1, LARGEST_FIT_NUMBER) ?? [];
+  const pins = numbersIn(parts.get("pins"), null, LARGEST_FIT_NUMBER) ?? [];
+  const window = numbersIn(parts.get("window"), 4, LARGEST_FIT_NUMBER);
   return {
     document: {
       source: decodeSource(parts) ?? document.source,
@@ -100,7 +101,7 @@ export function decodeFit(text) {
 function decodeSource(parts) {
   if (parts.has("p")) return decodePoints(parts);
   if (parts.get("table")) return { lost: decoded(parts.get("table")).slice(0, LONGEST_FIT_NAME) };
-  const [drawn] = fitNumbers(parts.get("drawn"), 1) ?? [];
+  const [drawn] = numbersIn(parts.get("drawn"), 1, LARGEST_FIT_NUMBER) ?? [];
   if (Number.isInteger(drawn) && drawn > LINKED_POINTS && drawn <= DRAWN_POINTS) return { drawn };
   if (parts.has("file")) {
     const [x, y] = (parts.get("columns") ?? "").split(",").map(decoded);
@@ -111,7 +112,7 @@ function decodeSource(parts) {
 
 function decodePoints(parts) {
   if (parts.get("p") === "none") return { points: [] };
-  const points = parts.get("p").split(";").map((row) => fitNumbers(row, 2));
+  const points = parts.get("p").split(";").map((row) => numbersIn(row, 2, LARGEST_FIT_NUMBER));
   if (points.length > LINKED_POINTS || !points.every(Boolean)) return null;
   const names = (parts.get("names") ?? "").split(",").map(decoded);
   return { points, ...(names.length === 2 && names.every(Boolean) ? { names } : {}) };
@@ -124,12 +125,4 @@ function decoded(text) {
   } catch {
     return text;
   }
-}
-
-function fitNumbers(text, count = null) {
-  if (!text) return null;
-  const words = text.split(",");
-  const values = words.map(Number);
-  const sound = values.every((value, index) => words[index].trim() !== "" && Math.abs(value) <= 1e15);
-  return sound && (count === null || words.length === count) ? values : null;
 }

@@ -2,20 +2,15 @@
 
 import { withKink } from "./handles.js";
 import { STARTS, startingWith, termOf } from "./functions_state.js";
-import { snapped, tidy } from "./numerals.js";
+import { roundedWindow } from "./gestures.js";
+import { tidy } from "./numerals.js";
 import { kinkOf, windowOf } from "./sums.js";
 
 const NUDGE = 0.1;
-const PAUSE = 700; // milliseconds without a key, after which keys begin a new step of undo
 
 /** The actions on this store. */
 export function actionsOn(store) {
-  let pause = null;
   const terms = () => store.document.terms;
-  const restLater = () => {
-    clearTimeout(pause);
-    pause = setTimeout(() => store.rest(), PAUSE);
-  };
   const replaceTerm = (index, patch, gesture) => {
     store.change({ terms: terms().map((term, at) => (at === index ? { ...term, ...patch } : term)) }, gesture);
   };
@@ -47,7 +42,7 @@ export function actionsOn(store) {
       const kink = terms()[index] && kinkOf(terms()[index]);
       if (kink === null || kink === undefined) return;
       replaceTerm(index, withKink(terms()[index], tidy(kink + steps * NUDGE)), `nudge ${index}`);
-      restLater();
+      store.restLater();
     },
     start: (name) => {
       const { document, looks } = startingWith(store.document, { terms: STARTS[name].map((row) => termOf(row)) });
@@ -66,17 +61,10 @@ export function actionsOn(store) {
       if (derivative) store.look({ window: [left, right, Math.min(bottom, low), Math.max(top, high)] });
     },
     fit: () => store.look({ window: windowOf(store.document) }),
-    setWindow: ([left, right, bottom, top]) => {
-      // a hundredth of a pixel more or less keeps the address short
-      const across = roundingOf(right - left);
-      const up = roundingOf(top - bottom);
-      store.look({ window: [snapped(left, across), snapped(right, across), snapped(bottom, up), snapped(top, up)] });
-    },
+    setWindow: (window) => store.look({ window: roundedWindow(window) }),
     probe: (probe) => store.look({ probe }),
   };
 }
-
-const roundingOf = (span) => 10 ** (Math.floor(Math.log10(span)) - 4);
 
 /** A whole number, near zero, at which no term has its kink yet. */
 function freePlace(terms) {

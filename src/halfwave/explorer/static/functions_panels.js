@@ -2,7 +2,7 @@
 
 import { NumberControl, Switch } from "./controls.js";
 import { CopiesPanel } from "./copies_panel.js";
-import { element, focusNear, setText } from "./dom.js";
+import { element, focusNear, setNumber } from "./dom.js";
 import { toneOf } from "./colours.js";
 import { shown } from "./numerals.js";
 import { integralOf, slopeOf, valueOf } from "./sums.js";
@@ -58,8 +58,7 @@ export class ReadoutPanel {
     if (focusNear(this.box) !== this.box) this.box.value = String(Number(probe.toPrecision(6)));
     [valueOf, slopeOf, integralOf].forEach((of, index) => {
       const value = of(document, probe);
-      setText(this.values[index], shown(value));
-      this.values[index].value = String(value);
+      setNumber(this.values[index], value, shown(value));
     });
   }
 }

@@ -1,5 +1,6 @@
 /** The state of the room "Functions": where it starts, and how it is written into the address. */
 
+import { numbersIn, numbersInLink } from "./links.js";
 import { windowOf } from "./sums.js";
 
 const MOST_TERMS = 200;
@@ -31,19 +32,17 @@ export function initialState() {
   return startingWith(rest, { terms: STARTS.Double.map((row) => termOf(row)) });
 }
 
-const joined = (values) => values.join(",").replaceAll("+", "");
-
 /** The state as the part of an address behind its #. */
 export function encodeState(document, looks) {
   const { terms, slope, offset, leak, derivative, integral, gaussian, threshold } = document;
   const parts = {
-    t: terms.map(({ w, m, b, on }) => joined([w, m, b]) + (on ? "" : ",off")).join(";"),
-    line: slope || offset ? joined([slope, offset]) : "",
+    t: terms.map(({ w, m, b, on }) => numbersInLink([w, m, b]) + (on ? "" : ",off")).join(";"),
+    line: slope || offset ? numbersInLink([slope, offset]) : "",
     leak: leak ? String(leak) : "",
     show: [derivative && "derivative", integral && "integral", gaussian.on && "input"].filter(Boolean).join(","),
-    input: joined([gaussian.mu, gaussian.sigma]),
+    input: numbersInLink([gaussian.mu, gaussian.sigma]),
     T: String(threshold),
-    window: joined(looks.window),
+    window: numbersInLink(looks.window),
   };
   const kept = Object.entries(parts).filter(([key, value]) => value !== "" || key === "t");
   return kept.map(([key, value]) => `${key}=${value}`).join("&");
@@ -53,7 +52,7 @@ export function encodeState(document, looks) {
 export function decodeState(text) {
   const initial = initialState();
   const parts = new URLSearchParams(text);
-  const numbers = (key, fallback) => numbersIn(parts.get(key), fallback.length) ?? fallback;
+  const numbers = (key, fallback) => numbersIn(parts.get(key), fallback.length, LARGEST) ?? fallback;
   const terms = termsIn(parts.get("t"));
   if (!terms) return initial;
   const [slope, offset] = numbers("line", [0, 0]);
@@ -73,18 +72,11 @@ export function decodeState(text) {
   return { document, looks: { ...looks, window: sane ? window : looks.window } };
 }
 
-function numbersIn(text, count) {
-  const words = (text ?? "").split(",");
-  const values = words.map(Number);
-  const sound = values.every((value, index) => words[index].trim() !== "" && Math.abs(value) <= LARGEST);
-  return words.length === count && sound ? values : null;
-}
-
 function termsIn(text) {
   if (text === null) return null;
   if (text === "") return [];
   const terms = text.split(";").map((row) => {
-    const values = numbersIn(row.replace(/,off$/, ""), 3);
+    const values = numbersIn(row.replace(/,off$/, ""), 3, LARGEST);
     return values && termOf(values, !row.endsWith(",off"));
   });
   return terms.length <= MOST_TERMS && terms.every(Boolean) ? terms : null;

@@ -1,8 +1,18 @@
 /** What hand, wheel and keys do to a plot: pan, zoom, pinch; and what they do to a handle. */
 
+import { snapped } from "./numerals.js";
+
 const ZOOM_STEP = 1.25;
 const WIDEST = 1e6;
 const NARROWEST = 1e-6;
+
+/** Ends, two by two, to a hundredth of a pixel or so: finer ones would only make the address long. */
+export function roundedWindow(ends) {
+  return ends.map((end, index) => {
+    const span = Math.abs(ends[index ^ 1] - end);
+    return snapped(end, 10 ** (Math.floor(Math.log10(span)) - 4));
+  });
+}
 
 /** The window zoomed by a factor about a point of the plane; unchanged where numbers would no longer tell. */
 export function zoomed([left, right, bottom, top], factor, x, y) {

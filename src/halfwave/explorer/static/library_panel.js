@@ -1,8 +1,8 @@
 /** What the library says about the function: formulas of f, f′ and ∫f, and the Gaussian mean. */
 
 import { Latest } from "./connection.js";
-import { element, setText } from "./dom.js";
-import { shown } from "./numerals.js";
+import { element, setNumber, setText } from "./dom.js";
+import { shown, typeset } from "./numerals.js";
 import { sounding } from "./sums.js";
 
 /** Asks Python about the function whenever it changes, and shows the newest answer. */
@@ -50,19 +50,10 @@ export class LibraryPanel {
     showPieces(this.derivative, "f′(x)", derivative && answer ? answer.derivative : null);
     showPieces(this.integral, "∫ f", integral && answer ? answer.antiderivative : null);
     const gaussian = answer?.gaussian;
-    showNumber(this.mean, gaussian ? gaussian.mean : undefined);
-    showNumber(this.zeros, gaussian ? gaussian.zeros : undefined, (value) => `${shown(100 * value, 3)} %`);
+    setNumber(this.mean, gaussian?.mean, gaussian ? shown(gaussian.mean) : "…");
+    setNumber(this.zeros, gaussian?.zeros, gaussian ? `${shown(100 * gaussian.zeros, 3)} %` : "…");
   }
 }
-
-function showNumber(node, value, write = shown) {
-  setText(node, value === undefined ? "…" : write(value));
-  node.value = value === undefined || value === null ? "" : String(value);
-}
-
-const SIGNS = { "relu(": "max(0, ", "<=": "≤", "^2": "²", "*": "·", "-": "−" };
-
-const typeset = (text) => Object.entries(SIGNS).reduce((all, [plain, sign]) => all.replaceAll(plain, sign), text);
 
 /** Cases such as "0 if x <= 1, x if x > 1" as rows of a table. */
 function showPieces(table, name, cases) {

@@ -1,4 +1,7 @@
-/** What of a link a room could not read, by comparing it with the link that the room would write. */
+/**
+ * Links: how numbers stand in them, and what of one a room could not read, by comparing it with the link that the
+ * room would write.
+ */
 
 const CLOSE = 1e-4;
 
@@ -13,6 +16,19 @@ function sameToken(one, other) {
 function sameValue(given, written) {
   const [mine, theirs] = [tokensOf(given), tokensOf(written)];
   return mine.length === theirs.length && mine.every((token, index) => sameToken(token, theirs[index]));
+}
+
+/** Numbers as one entry of a link. */
+export function numbersInLink(values) {
+  return values.join(",").replaceAll("+", "");
+}
+
+/** The numbers of an entry, so many if a count is given; null where it is missing or holds anything else. */
+export function numbersIn(text, count = null, largest = Number.MAX_VALUE) {
+  const words = (text ?? "").split(",");
+  const values = words.map(Number);
+  const sound = values.every((value, index) => words[index].trim() !== "" && Math.abs(value) <= largest);
+  return sound && (count === null || words.length === count) ? values : null;
 }
 
 /** Names of the entries of a link that came out otherwise than they were given. */

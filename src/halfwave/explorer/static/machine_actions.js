@@ -1,6 +1,6 @@
 /** What a person can do in the room "Machine": each action is one change of the store. */
 
-import { machineBytesOf } from "./machine_palette.js";
+import { bytesOf } from "./dom.js";
 import { machineLevelOfByte } from "./machine_editor.js";
 import { machineClampsFor } from "./machine_state.js";
 
@@ -50,7 +50,7 @@ export function machineActions(store, model, live) {
     },
     takeExample: (index = null) => {
       if (!model.data) return;
-      const bytes = machineBytesOf(model.data.pictures);
+      const bytes = bytesOf(model.data.pictures);
       const { sites } = visible();
       const chosen = index ?? example++ % (bytes.length / sites);
       const own = bytes.subarray(chosen * sites, (chosen + 1) * sites);

@@ -1,7 +1,7 @@
 /** Clamp sites with pointer or keys, and watch the rest fill in. */
 
-import { element, focusNear, setText } from "./dom.js";
-import { machineBytesOf, machineInkOf, machineLetterInk, machinePaintBytes } from "./machine_palette.js";
+import { bytesOf, element, focusNear, setText } from "./dom.js";
+import { machineInkOf, machineLetterInk, machinePaintBytes } from "./machine_palette.js";
 
 const MACHINE_MOST_ACROSS = 30;
 const MACHINE_NARROW_EDITOR = 450;
@@ -79,7 +79,7 @@ export class MachineClampEditor {
     const { visible, clamped, palette, letters } = this;
     const { columns, rows, cell } = this.grid;
     const table = palette.tableFor(visible.kind, letters);
-    const bytes = this.fill ? machineBytesOf(this.fill.sample) : new Uint8Array(visible.sites);
+    const bytes = this.fill ? bytesOf(this.fill.sample) : new Uint8Array(visible.sites);
     const wanted = bytes.map((byte, site) => (clamped[site] < 0 ? byte : machineByteOfLevel(clamped[site], visible)));
     machinePaintBytes(this.sample, wanted, columns, rows, table);
     context.drawImage(this.sample, 0, 0, columns * cell, rows * cell);
@@ -96,8 +96,8 @@ export class MachineClampEditor {
     const { visible, clamped, palette, letters, fill } = this;
     const { columns, rows, cell, high, margin } = this.grid;
     const [shades, table] = [palette.tableFor("binary"), palette.tableFor("categorical", letters)];
-    const mean = fill ? machineBytesOf(fill.mean) : new Uint8Array(columns * rows);
-    const sample = fill ? machineBytesOf(fill.sample) : new Uint8Array(columns);
+    const mean = fill ? bytesOf(fill.mean) : new Uint8Array(columns * rows);
+    const sample = fill ? bytesOf(fill.sample) : new Uint8Array(columns);
     const text = (words, x, y, colour) => {
       context.fillStyle = colour;
       context.fillText(words, x, y);

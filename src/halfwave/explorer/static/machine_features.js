@@ -1,7 +1,7 @@
 /** The features of a machine: the weights of each hidden unit as a small picture, the most important first. */
 
-import { element, setText } from "./dom.js";
-import { machineBytesOf, machinePaintBytes, machineTransposedBytes } from "./machine_palette.js";
+import { bytesOf, element, setText } from "./dom.js";
+import { machinePaintBytes, machineTransposedBytes } from "./machine_palette.js";
 import { shown } from "./numerals.js";
 
 const MACHINE_MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
@@ -57,7 +57,7 @@ export class MachineFeaturesPanel {
   }
 
   #paint(run, table) {
-    const bytes = machineBytesOf(run.features);
+    const bytes = bytesOf(run.features);
     const { image, sites, colours } = run.visible;
     const size = sites * colours;
     this.#options.forEach((option, rank) => {

@@ -1,7 +1,8 @@
 /** The figure of one hidden unit: weights, response to its input, distribution of its values, potential. */
 
+import { bytesOf } from "./dom.js";
 import { machineDrawCurve, machineDrawPanel, machineRangeOf } from "./machine_axes.js";
-import { machineBytesOf, machineInkOf, machinePaintBytes, machineTransposedBytes } from "./machine_palette.js";
+import { machineInkOf, machinePaintBytes, machineTransposedBytes } from "./machine_palette.js";
 import { shown } from "./numerals.js";
 
 const MACHINE_NARROW = 560;
@@ -47,7 +48,7 @@ export function machineUnitInWords(run, unit) {
 function machineDrawWeights(pen, colours, [x, y, width, height], { visible }, unit, palette) {
   pen.text(x + 10, y + 8, "weights · std(h)", { fill: colours.ink, halo: colours.card, size: 12 });
   const table = palette.tableFor("signed");
-  const bytes = machineBytesOf(unit.weights);
+  const bytes = bytesOf(unit.weights);
   const { image, sites } = visible;
   const rows = visible.colours > 1 ? visible.colours : image?.[0] ?? Math.ceil(sites / 12);
   const columns = visible.colours > 1 ? sites : image?.[1] ?? Math.min(12, sites);

@@ -1,9 +1,9 @@
 /** The card in which sites are clamped: the editor, its brushes, and the mean of what fills in. */
 
-import { button, element, setSentence, setText } from "./dom.js";
+import { button, bytesOf, element, setSentence, setText } from "./dom.js";
 import { MachineClampEditor, machineLevelWords } from "./machine_editor.js";
 import { machineShowNumber } from "./machine_numbers.js";
-import { machineBytesOf, machinePaintBytes } from "./machine_palette.js";
+import { machinePaintBytes } from "./machine_palette.js";
 
 const MACHINE_MAP_HELP = "Press a letter of a site to clamp it there: shades are the mean E[v | h], letters above are "
   + "one sample. Arrows and space do it too, Delete frees.";
@@ -67,7 +67,7 @@ export class MachineFillPanel {
     const table = this.palette.tableFor(visible.kind === "categorical" ? "binary" : visible.kind);
     if (fill === this.shownFill && table === this.table) return;
     Object.assign(this, { shownFill: fill, table });
-    const bytes = machineBytesOf(fill.mean);
+    const bytes = bytesOf(fill.mean);
     const { columns, rows } = this.editor.grid;
     // of a categorical image, the most probable colour of each pixel
     const colours = visible.colours > 1 ? this.palette.tableFor("categorical", letters) : table;

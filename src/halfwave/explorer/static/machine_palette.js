@@ -61,14 +61,6 @@ export function machineLetterInk([red, green, blue]) {
   return 0.3 * red + 0.59 * green + 0.11 * blue > 140 ? "#000" : "#fff";
 }
 
-/** The bytes behind base64. */
-export function machineBytesOf(text) {
-  const characters = atob(text);
-  const bytes = new Uint8Array(characters.length);
-  for (let index = 0; index < bytes.length; index += 1) bytes[index] = characters.charCodeAt(index);
-  return bytes;
-}
-
 /** Put bytes, row by row, on a canvas of one pixel for each. */
 export function machinePaintBytes(canvas, bytes, width, height, table) {
   if (canvas.width !== width) canvas.width = width;

@@ -1,7 +1,7 @@
 /** A sheet of samples: images in a grid, or one row each where samples are no images. */
 
-import { element } from "./dom.js";
-import { machineBytesOf, machineLetterInk, machinePaintBytes } from "./machine_palette.js";
+import { bytesOf, element } from "./dom.js";
+import { machineLetterInk, machinePaintBytes } from "./machine_palette.js";
 
 const MACHINE_GAP = 3;
 const MACHINE_ROW = 13;
@@ -22,7 +22,7 @@ export class MachineSheet {
     if (!text) return;
     const table = palette.tableFor(visible.kind, letters);
     const changed = text !== this.text || table !== this.table || visible !== this.visible;
-    Object.assign(this, { text, visible, table, palette, letters, bytes: machineBytesOf(text) });
+    Object.assign(this, { text, visible, table, palette, letters, bytes: bytesOf(text) });
     if (changed) this.draw();
   }
 

@@ -1,11 +1,11 @@
 /** One hidden unit: its figure, its parameters, and what it prefers where it is moved. */
 
 import { NumberControl, Switch } from "./controls.js";
-import { element, setSentence, setText } from "./dom.js";
+import { bytesOf, element, setSentence, setText } from "./dom.js";
 import { makeDraggable } from "./gestures.js";
 import { machineDrawUnitFigure, machineUnitInWords } from "./machine_figure.js";
 import { machineShowNumber } from "./machine_numbers.js";
-import { machineBytesOf, machinePaintBytes, machineTransposedBytes } from "./machine_palette.js";
+import { machinePaintBytes, machineTransposedBytes } from "./machine_palette.js";
 import { MachineSheet } from "./machine_sheet.js";
 import { shown } from "./numerals.js";
 import { Plot } from "./plot.js";
@@ -114,7 +114,7 @@ export class MachineUnitPanel {
     const range = `${shown(move.activities[0], 3)} … ${shown(move.activities.at(-1), 3)}`;
     setText(this.nearestNote, `Data nearest in E[h | v]: ${range}`);
     if (move.prefers === this.shownPrefers && palette.version === this.shownVersion) return;
-    const bytes = machineBytesOf(move.prefers);
+    const bytes = bytesOf(move.prefers);
     const { image, sites, colours } = visible;
     const table = palette.tableFor(visible.kind === "categorical" ? "binary" : visible.kind);
     const map = machineTransposedBytes(bytes, sites, colours);

@@ -9,6 +9,13 @@ export function shown(value, digits = 4) {
   return text.replaceAll("-", "−");
 }
 
+const SIGNS = { "relu(": "max(0, ", "<=": "≤", "^2": "²", "*": "·", "-": "−" };
+
+/** A formula of the library as the page writes it. */
+export function typeset(text) {
+  return Object.entries(SIGNS).reduce((all, [plain, sign]) => all.replaceAll(plain, sign), text);
+}
+
 /** The number without the dust that arithmetic on decimals leaves behind. */
 export function tidy(value) {
   return Number(value.toPrecision(12)) + 0;

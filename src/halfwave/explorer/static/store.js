@@ -1,6 +1,7 @@
 /** The state of the page with undo and redo. */
 
 const MOST_STEPS = 200;
+const KEY_PAUSE = 700; // milliseconds
 
 /**
  * A state is { document, looks }: the document is what undo brings back, looks (window, selection) are not.
@@ -11,6 +12,7 @@ export class Store {
   #past = [];
   #future = [];
   #gesture = null;
+  #pause = null;
 
   constructor(document, looks) {
     this.document = document;
@@ -37,7 +39,14 @@ export class Store {
 
   /** The gesture is over: the next change is a step of its own. */
   rest() {
+    clearTimeout(this.#pause);
     this.#gesture = null;
+  }
+
+  /** The same after a pause without another key: keys that follow each other closely are one step. */
+  restLater(rest = () => this.rest()) {
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(rest, KEY_PAUSE);
   }
 
   /** Change window or selection, which is no step of undo. */

@@ -1,7 +1,7 @@
 /** The thresholded ReLU in its three forms, side by side, with one threshold. */
 
 import { NumberControl } from "./controls.js";
-import { element, setText } from "./dom.js";
+import { element, setNumber } from "./dom.js";
 import { makeDraggable } from "./gestures.js";
 import { shown, snapped } from "./numerals.js";
 import { Plot } from "./plot.js";
@@ -38,8 +38,7 @@ export class ThresholdsPanel {
     for (const form of this.forms) {
       form.plot.draw();
       const value = form.value(probe, threshold);
-      setText(form.readout, `at ${shown(probe)}: ${shown(value)}`);
-      form.readout.value = String(value);
+      setNumber(form.readout, value, `at ${shown(probe)}: ${shown(value)}`);
     }
   }
 

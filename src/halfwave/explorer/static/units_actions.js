@@ -1,18 +1,13 @@
 /** What a person can do to a unit: each action is one change of the store. */
 
-import { snapped, tidy } from "./numerals.js";
+import { roundedWindow } from "./gestures.js";
+import { tidy } from "./numerals.js";
 import { RECORDED_UNIT_INPUTS, UNIT_LIMITS, mirroredUnit, presetUnit } from "./units_state.js";
 
-const UNIT_KEY_PAUSE = 700; // milliseconds without a key, after which keys begin a new step of undo
 const UNIT_INPUT_STEP = 0.1;
 
 /** The actions on this store; a page without Python keeps to the inputs that were recorded. */
 export function unitActions(store, recorded) {
-  let pause = null;
-  const rest = () => {
-    clearTimeout(pause);
-    store.rest();
-  };
   const allowed = (name, value) => {
     const [low, high] = recorded && name === "input" ? RECORDED_UNIT_INPUTS : UNIT_LIMITS[name];
     const kept = Math.min(Math.max(value, low), high);
@@ -25,12 +20,11 @@ export function unitActions(store, recorded) {
   const nudge = (name, change) => {
     const whole = recorded && name === "input";
     set(name, tidy(store.document[name] + (whole ? Math.sign(change) : change)), `nudge ${name}`);
-    clearTimeout(pause);
-    pause = setTimeout(() => store.rest(), UNIT_KEY_PAUSE);
+    store.restLater();
   };
 
   return {
-    rest,
+    rest: () => store.rest(),
     set,
     nudge,
     nudgeInput: (steps) => nudge("input", steps * UNIT_INPUT_STEP),
@@ -43,16 +37,9 @@ export function unitActions(store, recorded) {
       const looks = { ...store.looks, values: turned(values), transfer: turned(transfer) };
       store.replace({ ...store.document, ...mirroredUnit(store.document) }, looks);
     },
-    showValues: ([low, high]) => store.look({ values: roundedUnitEnds([low, high]) }),
-    showTransfer: (window) =>
-      store.look({ transfer: [...roundedUnitEnds(window.slice(0, 2)), ...roundedUnitEnds(window.slice(2))] }),
+    showValues: ([low, high]) => store.look({ values: roundedWindow([low, high]) }),
+    showTransfer: (window) => store.look({ transfer: roundedWindow(window) }),
     fitValues: () => store.look({ values: null }),
     fitTransfer: () => store.look({ transfer: null }),
   };
-}
-
-/** A hundredth of a pixel more or less keeps the address short. */
-function roundedUnitEnds([low, high]) {
-  const step = 10 ** (Math.floor(Math.log10(high - low)) - 4);
-  return [snapped(low, step), snapped(high, step)];
 }

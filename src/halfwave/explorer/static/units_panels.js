@@ -1,8 +1,8 @@
 /** The panels of the room "Units": presets, parameters, and the numbers at the input. */
 
 import { NumberBox, NumberControl } from "./controls.js";
-import { button, element, setSentence, setText } from "./dom.js";
-import { shown } from "./numerals.js";
+import { button, element, setNumber, setSentence, setText } from "./dom.js";
+import { shown, typeset } from "./numerals.js";
 import { RECORDED_UNIT_INPUTS, UNIT_LIMITS, UNIT_PRESETS, presetOf } from "./units_state.js";
 import { modeInWords } from "./units_pictures.js";
 
@@ -103,9 +103,7 @@ export class UnitNumbersPanel {
     const numbers = density?.answer.numbers;
     setText(this.title, density ? `at I = ${shown(density.asked.input)}, T = ${shown(density.asked.temperature)}` : "");
     for (const [key, node] of this.values) {
-      setText(node, !numbers ? "…" : key === "mode" ? modeInWords(numbers, 6) : shown(numbers[key], 6));
-      const value = numbers ? String(numbers[key]) : "";
-      if (node.value !== value) node.value = value;
+      setNumber(node, numbers?.[key], !numbers ? "…" : key === "mode" ? modeInWords(numbers, 6) : shown(numbers[key], 6));
     }
     this.#showMode(transfer?.answer.mode.cases ?? "");
     setSentence(this.notice, error ?? "");
@@ -115,16 +113,10 @@ export class UnitNumbersPanel {
   #showMode(cases) {
     if (this.cases === cases) return;
     this.cases = cases;
-    const cells = ([value, when = "everywhere"]) => [value, when].map((text) => element("td", {}, unitFormula(text)));
+    const cells = ([value, when = "everywhere"]) => [value, when].map((text) => element("td", {}, typeset(text)));
     const rows = cases ? cases.split(", ").map((row) => element("tr", {}, cells(row.split(" if ")))) : [];
     this.mode.replaceChildren(element("caption", {}, "mode(I), exactly"), ...rows);
   }
-}
-
-const UNIT_SIGNS = { "<=": "≤", "*": "·", "-": "−" };
-
-function unitFormula(text) {
-  return Object.entries(UNIT_SIGNS).reduce((all, [plain, sign]) => all.replaceAll(plain, sign), text);
 }
 
 /** Below the plots: the input as a number, mean and mode, and the samples with their button. */
@@ -154,8 +146,7 @@ export class UnitReadout {
     const { density, samples, paused } = this.answers;
     setText(this.mean, density ? shown(density.answer.numbers.mean) : "…");
     setText(this.mode, density ? modeInWords(density.answer.numbers) : "…");
-    setText(this.count, samples ? samples.count.toLocaleString("en") : "no");
-    this.count.value = String(samples?.count ?? 0);
+    setNumber(this.count, samples?.count ?? 0, samples ? samples.count.toLocaleString("en") : "no");
     setText(this.button, paused ? "Go on" : "Pause");
     this.button.setAttribute("aria-pressed", String(paused));
   }

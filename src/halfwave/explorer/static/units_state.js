@@ -1,5 +1,7 @@
 /** The state of the room "Units": a dReLU unit, its input and temperature, and how they stand in the address. */
 
+import { numbersIn, numbersInLink } from "./links.js";
+
 /** Names of the parameters as Python knows them. */
 export const UNIT_PARAMETERS = ["theta_pos", "theta_neg", "gamma_pos", "gamma_neg"];
 
@@ -73,7 +75,7 @@ export function encodeUnit(document, looks) {
     x: looks.values, view: looks.transfer,
   };
   const kept = Object.entries(parts).filter(([, values]) => values);
-  return kept.map(([key, values]) => `${key}=${values.join(",").replaceAll("+", "")}`).join("&");
+  return kept.map(([key, values]) => `${key}=${numbersInLink(values)}`).join("&");
 }
 
 /** The state that an address holds; what it lacks, or says wrongly, is as the room first opens. */
@@ -81,7 +83,7 @@ export function decodeUnit(text) {
   const { document: first } = initialUnit();
   const parts = new URLSearchParams(text);
   const numbers = (key, names) => {
-    const values = unitNumbersIn(parts.get(key), names.length);
+    const values = numbersIn(parts.get(key), names.length);
     const sound = values?.every((value, index) => withinUnitLimits(value, UNIT_LIMITS[names[index]]));
     return Object.fromEntries(names.map((name, index) => [name, sound ? values[index] : first[name]]));
   };
@@ -96,13 +98,7 @@ const withinUnitLimits = (value, [low, high]) => value >= low && value <= high;
 
 /** Ends that increase, two by two; null otherwise. */
 function unitWindowIn(text, count) {
-  const ends = unitNumbersIn(text, count);
+  const ends = numbersIn(text, count);
   const sound = ends?.every((end, index) => Math.abs(end) <= 1e6 && (index % 2 === 0 || end > ends[index - 1]));
   return sound ? ends : null;
-}
-
-function unitNumbersIn(text, count) {
-  const words = (text ?? "").split(",");
-  const sound = words.length === count && words.every((word) => word.trim() !== "" && Number.isFinite(Number(word)));
-  return sound ? words.map(Number) : null;
 }
