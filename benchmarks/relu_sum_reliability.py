@@ -14,10 +14,10 @@ import numpy as np
 from relu_sum_fit import Data, installed, ours, synthetic, with_pwlf
 
 from halfwave.fitting import fit_relu_sum
-from halfwave.fitting.cells import cells_of
 from halfwave.fitting.observations import observe
-from halfwave.fitting.polish import refine, solve
-from halfwave.fitting.rules import Rules
+from halfwave.fitting.search.cells import cells_of
+from halfwave.fitting.search.polish import refine, solve
+from halfwave.fitting.search.rules import Rules
 
 __all__ = ["main"]
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from halfwave.nn import ThresholdedReLU
 from halfwave.rbm.train.phases import can_compile
-from halfwave.units import memory
+from halfwave.units.numerics import memory
 
 __all__ = ["main"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import halfwave as hw
 from halfwave.files import write_atomically
-from halfwave.plots.animation import gradient_animation
+from halfwave.plots.fit.animation import gradient_animation
 
 TERMS = 6
 NOISE = 0.15

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from scipy.integrate import trapezoid
 
 import halfwave as hw
-from halfwave.plots.piecewise import draw_pieces
+from halfwave.plots.functions.piecewise import draw_pieces
 from halfwave.plots.style import COLOURS, new_figure, style
 
 COUNTS = (2, 4, 8, 16, 32, 64, 128, 256, 512)

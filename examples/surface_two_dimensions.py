@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import halfwave as hw
+from halfwave.plots.fit.surface import creases, surface, surface_panel
 from halfwave.plots.style import DATA, NEUTRAL, new_figure, style
-from halfwave.plots.surface import creases, surface, surface_panel
 
 COUNTS = (1, 2, 3, 4, 6, 8, 12)
 SHOWN = 6

@@ -19,7 +19,7 @@ from statsmodels.datasets import nile
 
 import halfwave as hw
 from halfwave.files import write_atomically
-from halfwave.plots.layout import draw_mosaic, evenly_spaced
+from halfwave.plots.machine.layout import draw_mosaic, evenly_spaced
 from halfwave.plots.style import as_array, new_figure, png, style
 from halfwave.rbm.features import feature_importance, order_by_importance, standardised_weights
 from halfwave.rbm.train import pcd

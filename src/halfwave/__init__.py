@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from halfwave import plots as plots
     from halfwave import rbm as rbm
     from halfwave import units as units
+    from halfwave.rbm.loading import load as load
     from halfwave.rbm.machine import RBM as RBM
-    from halfwave.rbm.storage import load as load
 
 _ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "units")
-_MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.storage", "load")}
+_MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.loading", "load")}
 
 __all__ = [
     "RBM",

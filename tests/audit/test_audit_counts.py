@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import halfwave as hw
-from halfwave.audit.histograms import ChannelHistograms
-from halfwave.audit.layer_report import rate_bounds
+from halfwave.audit.counting.histograms import ChannelHistograms
+from halfwave.audit.reporting.layer import rate_bounds
 
 ACTIVATIONS = {
     "relu": (nn.ReLU(), lambda x: x > 0),

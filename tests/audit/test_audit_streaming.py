@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import halfwave as hw
-from halfwave.audit.histograms import BINS, ChannelHistograms
+from halfwave.audit.counting.histograms import BINS, ChannelHistograms
 
 MOMENTS = ("mean_before", "std_before", "mean_after", "std_after", "distance", "predicted_rate")
 EXACT = (

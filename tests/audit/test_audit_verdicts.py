@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import halfwave as hw
-from halfwave.audit.layer_report import rate_bounds
-from halfwave.audit.verdicts import ENOUGH
+from halfwave.audit.reporting.layer import rate_bounds
+from halfwave.audit.reporting.verdicts import ENOUGH
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor]:

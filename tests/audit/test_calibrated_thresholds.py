@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 import halfwave as hw
 from halfwave.audit import calibrate_thresholds
-from halfwave.audit.magnitudes import Magnitudes
+from halfwave.audit.counting.magnitudes import Magnitudes
 from halfwave.errors import HalfwaveError
 
 ThresholdedReLU = hw.nn.ThresholdedReLU

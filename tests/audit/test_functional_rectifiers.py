@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from halfwave import HalfwaveError
 from halfwave.audit import audit, calibrate_thresholds
-from halfwave.audit.functional import with_modules
+from halfwave.audit.sparsity.functional import with_modules
 from halfwave.nn import ThresholdedReLU
 
 

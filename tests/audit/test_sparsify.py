@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import halfwave as hw
-from halfwave.audit import audit, calibrate_thresholds, sparsify, sparsifying
+from halfwave.audit import audit, calibrate_thresholds, sparsify
+from halfwave.audit.sparsity import sparsifying
 from halfwave.errors import HalfwaveError
 
 SparseInputLinear = hw.nn.SparseInputLinear
@@ -37,7 +38,7 @@ def tell(monkeypatch: pytest.MonkeyPatch, times: list[float]) -> None:
         return times[(told - 1) % len(times)]
 
     monkeypatch.setattr(sparsifying, "shortest_time", shortest_time)
-    monkeypatch.setattr("halfwave.nn.sparse_input_linear.measured_crossover", lambda weight, batch: 1.0)
+    monkeypatch.setattr("halfwave.nn.sparse.input_linear.measured_crossover", lambda weight, batch: 1.0)
 
 
 def seeded(model: Any) -> Any:

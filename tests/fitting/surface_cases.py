@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from halfwave.fitting.additive_function import AdditiveFunction
-from halfwave.fitting.hinge_sum import HingeSum
-from halfwave.fitting.max_affine_function import DifferenceOfMaxAffine, MaxAffine
+from halfwave.fitting.several_variables.additive_function import AdditiveFunction
+from halfwave.fitting.several_variables.hinge_sum import HingeSum
+from halfwave.fitting.several_variables.max_affine_function import DifferenceOfMaxAffine, MaxAffine
 from halfwave.functions import absolute, hard_threshold, relu_sum
 
 Array = npt.NDArray[Any]

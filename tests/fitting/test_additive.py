@@ -10,8 +10,8 @@ import pytest
 from surface_cases import rms
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.additive import fit_additive
-from halfwave.fitting.additive_function import AdditiveFunction
+from halfwave.fitting.several_variables.additive import fit_additive
+from halfwave.fitting.several_variables.additive_function import AdditiveFunction
 from halfwave.functions import absolute, identity, rectified_linear
 
 TRUTH = AdditiveFunction([absolute(), 2 * rectified_linear(1, -0.5), -identity()])

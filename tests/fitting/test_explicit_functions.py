@@ -15,9 +15,9 @@ import torch
 from surface_cases import functions
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.additive_function import AdditiveFunction
-from halfwave.fitting.hinge_sum import HingeSum
-from halfwave.fitting.max_affine_function import DifferenceOfMaxAffine, MaxAffine
+from halfwave.fitting.several_variables.additive_function import AdditiveFunction
+from halfwave.fitting.several_variables.hinge_sum import HingeSum
+from halfwave.fitting.several_variables.max_affine_function import DifferenceOfMaxAffine, MaxAffine
 from halfwave.functions import absolute, parse
 
 CASES = functions()

@@ -11,9 +11,9 @@ import torch
 from surface_cases import hinge_data, rms
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.hinge_problem import HingeProblem
-from halfwave.fitting.hinge_sum import HingeSum
-from halfwave.fitting.hinges import fit_hinge_sum
+from halfwave.fitting.several_variables.hinge_problem import HingeProblem
+from halfwave.fitting.several_variables.hinge_sum import HingeSum
+from halfwave.fitting.several_variables.hinges import fit_hinge_sum
 
 X, Y, _ = hinge_data(600, seed=4, terms=2)
 

@@ -10,8 +10,8 @@ import pytest
 from surface_cases import corner_data, rms
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.max_affine import fit_max_affine
-from halfwave.fitting.max_affine_function import DifferenceOfMaxAffine, MaxAffine
+from halfwave.fitting.several_variables.max_affine import fit_max_affine
+from halfwave.fitting.several_variables.max_affine_function import DifferenceOfMaxAffine, MaxAffine
 
 X, Y, TRUTH = corner_data(500, seed=3)
 

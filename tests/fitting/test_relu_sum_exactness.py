@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from halfwave.fitting.cells import cells_of
-from halfwave.fitting.dynamic_programme import discontinuous_optimum, optimal_knots
-from halfwave.fitting.grid import candidates
-from halfwave.fitting.heights import best_heights, spans
-from halfwave.fitting.lower_bound import line_errors, lower_bound
 from halfwave.fitting.observations import observe
-from halfwave.fitting.polish import descend, solve
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.search import search
+from halfwave.fitting.search.cells import cells_of
+from halfwave.fitting.search.dynamic_programme import discontinuous_optimum, optimal_knots
+from halfwave.fitting.search.grid import candidates
+from halfwave.fitting.search.heights import best_heights, spans
+from halfwave.fitting.search.lower_bound import line_errors, lower_bound
+from halfwave.fitting.search.polish import descend, solve
+from halfwave.fitting.search.rules import Rules
+from halfwave.fitting.search.search import search
 
 NUMBA = importlib.util.find_spec("numba") is not None
 

@@ -291,7 +291,7 @@ def test_blocks_and_bins_find_what_points_find(
         x, y = x[order], y[order]
         monkeypatch.setattr("halfwave.fitting.observations.SORT_BELOW", 10)
     else:
-        monkeypatch.setattr("halfwave.fitting.cells.POINTS", 1 << 20)
+        monkeypatch.setattr("halfwave.fitting.search.cells.POINTS", 1 << 20)
     other = fit_relu_sum(x, y, 2)
     assert other.sse == pytest.approx(reference.sse, rel=1e-6)
     assert other.sse == pytest.approx(((y - other.function(x)) ** 2).sum(), rel=1e-12)

@@ -10,12 +10,12 @@ import pytest
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting import fit_relu_sum
-from halfwave.fitting.cells import cells_of, cut, within, zoomed
-from halfwave.fitting.grid import DETAILED, even, outline
 from halfwave.fitting.observations import Observations, observe
-from halfwave.fitting.polish import descend, solve
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.search import search
+from halfwave.fitting.search.cells import cells_of, cut, within, zoomed
+from halfwave.fitting.search.grid import DETAILED, even, outline
+from halfwave.fitting.search.polish import descend, solve
+from halfwave.fitting.search.rules import Rules
+from halfwave.fitting.search.search import search
 
 NUMBA = importlib.util.find_spec("numba") is not None
 BOTH = [False, pytest.param(True, marks=pytest.mark.skipif(not NUMBA, reason="no numba"))]

@@ -10,9 +10,9 @@ from scipy.optimize import linprog
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting import fit_relu_sum
+from halfwave.fitting.losses.quantile import QuantileProblem, check_loss
 from halfwave.fitting.observations import observe
-from halfwave.fitting.quantile import QuantileProblem, check_loss
-from halfwave.fitting.rules import Rules
+from halfwave.fitting.search.rules import Rules
 
 
 def curve(n: int = 24, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -87,8 +87,8 @@ def test_large_data_are_solved_exactly_from_the_points_near_the_fit(monkeypatch:
     knots = np.array([-1.0, -0.3, 0.2, 1.0])
     whole = problem.solve(knots)
     assert whole is not None
-    monkeypatch.setattr("halfwave.fitting.quantile._ALL_POINTS", 40)
-    monkeypatch.setattr("halfwave.fitting.quantile._NEAR_POINTS", 1.0)
+    monkeypatch.setattr("halfwave.fitting.losses.quantile._ALL_POINTS", 40)
+    monkeypatch.setattr("halfwave.fitting.losses.quantile._NEAR_POINTS", 1.0)
     for off in (0.0, 0.3, -0.5):  # however far the guess is, the result is the optimum
         part = problem.solve(knots, whole.heights + off)
         assert part is not None

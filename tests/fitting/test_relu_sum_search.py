@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from halfwave.fitting import fit_relu_sum
-from halfwave.fitting.cells import Cells, cells_of
-from halfwave.fitting.grid import DETAILED, insertion_gains, outline
-from halfwave.fitting.heights import crossings, spans
 from halfwave.fitting.observations import observe
-from halfwave.fitting.polish import Candidate, descend, solve
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.search import search, settle
+from halfwave.fitting.search.cells import Cells, cells_of
+from halfwave.fitting.search.grid import DETAILED, insertion_gains, outline
+from halfwave.fitting.search.heights import crossings, spans
+from halfwave.fitting.search.polish import Candidate, descend, solve
+from halfwave.fitting.search.rules import Rules
+from halfwave.fitting.search.search import search, settle
 
 NUMBA = importlib.util.find_spec("numba") is not None
 BOTH = [False, pytest.param(True, marks=pytest.mark.skipif(not NUMBA, reason="no numba"))]

@@ -10,11 +10,11 @@ from scipy.optimize import LinearConstraint, minimize
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting import fit_relu_sum
-from halfwave.fitting.cells import cells_of
-from halfwave.fitting.grid import candidates
-from halfwave.fitting.heights import spans
 from halfwave.fitting.observations import observe
-from halfwave.fitting.shape import Shape, shaped_heights
+from halfwave.fitting.search.cells import cells_of
+from halfwave.fitting.search.grid import candidates
+from halfwave.fitting.search.heights import spans
+from halfwave.fitting.search.shape import Shape, shaped_heights
 
 SHAPES = [(m, c) for m in (None, "increasing", "decreasing") for c in (None, "convex", "concave") if m or c]
 

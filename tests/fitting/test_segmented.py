@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from halfwave.fitting import fit_relu_sum, segmented_intervals, segmented_search
-from halfwave.fitting.cells import cells_of
+from halfwave.fitting import fit_relu_sum
 from halfwave.fitting.fit_result import sum_of_squares
-from halfwave.fitting.lower_bound import lower_bound
+from halfwave.fitting.jumps.fit import intervals as segmented_intervals
+from halfwave.fitting.jumps.fit import search as segmented_search
+from halfwave.fitting.jumps.intervals import cut_intervals, line_intervals, threshold
+from halfwave.fitting.jumps.segmented import Segmented, best_segments, segmented_function
 from halfwave.fitting.observations import Observations, observe
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.segmented import Segmented, best_segments, segmented_function
-from halfwave.fitting.segmented_intervals import cut_intervals, line_intervals, threshold
+from halfwave.fitting.search.cells import cells_of
+from halfwave.fitting.search.lower_bound import lower_bound
+from halfwave.fitting.search.rules import Rules
 
 FAR = 1.7e9  # seconds since 1970, roughly
 

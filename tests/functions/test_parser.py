@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from halfwave import functions as hf
 from halfwave.errors import HalfwaveError
 from halfwave.functions import PiecewiseLinear
-from halfwave.functions.expression_names import KNOWN
+from halfwave.functions.parsing.names import KNOWN
 
 x = hf.identity()
 

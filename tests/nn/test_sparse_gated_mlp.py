@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 import halfwave as hw
 from halfwave.errors import HalfwaveError
-from halfwave.nn import sparse_input_linear, sparse_rows
+from halfwave.nn.sparse import input_linear as sparse_input_linear
+from halfwave.nn.sparse import rows as sparse_rows
 
 SparseInputLinear, SparseGatedMLP = hw.nn.SparseInputLinear, hw.nn.SparseGatedMLP
 
@@ -47,7 +48,7 @@ def test_gated_block(
         counted.append(len(positions))
         return original(x, rows, positions)
 
-    monkeypatch.setattr("halfwave.nn.sparse_gated_mlp.row_products", counting)
+    monkeypatch.setattr("halfwave.nn.sparse.gated_mlp.row_products", counting)
     with torch.no_grad():
         y = block(x)
         open_gates = block.activation(gate(x))

@@ -17,8 +17,10 @@ from torch.nn import functional as F
 
 import halfwave as hw
 from halfwave.errors import HalfwaveError
-from halfwave.nn import sparse_crossover, sparse_input_linear, sparse_rows
-from halfwave.nn.sparse_crossover import crossover_at, measured_crossover, stored_crossovers
+from halfwave.nn.sparse import crossover as sparse_crossover
+from halfwave.nn.sparse import input_linear as sparse_input_linear
+from halfwave.nn.sparse import rows as sparse_rows
+from halfwave.nn.sparse.crossover import crossover_at, measured_crossover, stored_crossovers
 
 SparseInputLinear = hw.nn.SparseInputLinear
 NAN, INF = math.nan, math.inf

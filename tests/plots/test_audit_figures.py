@@ -26,7 +26,7 @@ from halfwave.plots import (
     save_figure,
     write_audit_report,
 )
-from halfwave.plots.audit_units import short_names
+from halfwave.plots.audit.units import short_names
 from halfwave.plots.style import COLOURS, MODEL
 
 

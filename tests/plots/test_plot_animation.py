@@ -10,7 +10,7 @@ from PIL import Image
 
 from halfwave import HalfwaveError
 from halfwave.fitting import fit_by_gradient, fit_relu_sum
-from halfwave.plots.animation import _Film, gradient_animation
+from halfwave.plots.fit.animation import _Film, gradient_animation
 from halfwave.plots.style import style
 
 X = np.linspace(0.0, 4.0, 60)

@@ -21,7 +21,7 @@ from halfwave.plots import (
     samples,
     save_figure,
 )
-from halfwave.plots.likelihood import likelihood_interval
+from halfwave.plots.machine.likelihood import likelihood_interval
 from halfwave.plots.style import new_figure, png, style
 from halfwave.rbm.features import hidden_profiles
 from halfwave.rbm.machine import RBM

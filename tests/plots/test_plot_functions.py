@@ -10,8 +10,8 @@ import pytest
 from halfwave import HalfwaveError
 from halfwave import functions as hf
 from halfwave.plots import compare, family, function, thresholded_forms
-from halfwave.plots.family import CATALOGUE
-from halfwave.plots.piecewise import arrow_scale, check_range, corners, default_range, heading
+from halfwave.plots.functions.family import CATALOGUE
+from halfwave.plots.functions.piecewise import arrow_scale, check_range, corners, default_range, heading
 from halfwave.plots.style import png
 
 RANGE = (-3.0, 4.0)

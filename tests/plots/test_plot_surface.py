@@ -11,8 +11,8 @@ from matplotlib import colormaps
 from halfwave import HalfwaveError
 from halfwave.fitting import AdditiveFunction, DifferenceOfMaxAffine, HingeSum, MaxAffine
 from halfwave.functions import absolute, relu_sum, step
+from halfwave.plots.fit.surface import creases, surface
 from halfwave.plots.style import png
-from halfwave.plots.surface import creases, surface
 
 X_RANGE, Y_RANGE = (-2.0, 3.0), (-1.0, 2.0)
 RANDOM = np.random.default_rng(7)

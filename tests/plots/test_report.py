@@ -12,9 +12,9 @@ from page_cases import Page, read
 
 from halfwave import HalfwaveError
 from halfwave.plots import run_report, write_report
+from halfwave.plots.machine.wording import Subject, facts
 from halfwave.plots.numerals import factor, plain, with_error
 from halfwave.plots.style import new_figure
-from halfwave.plots.wording import Subject, facts
 from halfwave.rbm.machine import RBM
 from halfwave.units import Binary, DReLU, Gaussian, Potts, ReLU, Spin, Unit
 

@@ -110,7 +110,7 @@ def exact_samples(rbm: RBM, count: int, seed: int) -> Tensor:
 
 def exact_distribution(rbm: RBM) -> tuple[Tensor, Tensor]:
     """All visible states and their probabilities."""
-    from halfwave.rbm.enumeration import enumerate_states
+    from halfwave.rbm.likelihood.enumeration import enumerate_states
 
     states = torch.cat(list(enumerate_states(rbm.visible)))
     return states, torch.softmax(-rbm.free_energy(states).double(), 0)

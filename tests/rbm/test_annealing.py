@@ -23,18 +23,18 @@ from machine_cases import (
 )
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm import annealing
-from halfwave.rbm.annealing_path import AnnealingPath
-from halfwave.rbm.annealing_result import bennett
 from halfwave.rbm.likelihood import (
     _resample,
     ais,
+    annealing,
     choose_betas,
     independent_reference,
     log_partition_exact,
     log_partition_sandwich,
     reverse_ais,
 )
+from halfwave.rbm.likelihood.path import AnnealingPath
+from halfwave.rbm.likelihood.result import bennett
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.train.phases import can_compile
 from halfwave.units import Gaussian
@@ -323,7 +323,7 @@ def test_the_machine_is_left_as_it_was() -> None:
 
 def test_blocks_and_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of chains are independent runs; progress counts their steps up to the total."""
-    monkeypatch.setattr("halfwave.rbm.annealing_path._BLOCK_ELEMENTS", 6 * 100)
+    monkeypatch.setattr("halfwave.rbm.likelihood.path._BLOCK_ELEMENTS", 6 * 100)
     rbm = machine("Binary", "DReLU", (6, 3))
     seen: list[tuple[int, int]] = []
     result = ais(

@@ -7,11 +7,10 @@ import torch
 from machine_cases import each_hidden, each_visible, exact_samples, linear, machine, seeded, uninformed
 from torch import Tensor
 
-from halfwave.rbm import annealing
-from halfwave.rbm.annealing_path import AnnealingPath
-from halfwave.rbm.likelihood import choose_betas, independent_reference
+from halfwave.rbm.likelihood import annealing, choose_betas, independent_reference
+from halfwave.rbm.likelihood.path import AnnealingPath
+from halfwave.rbm.likelihood.reference import _annealed_samples
 from halfwave.rbm.machine import RBM
-from halfwave.rbm.reference import _annealed_samples
 from halfwave.units import Binary, DReLU, Gaussian, Spin
 
 

@@ -122,7 +122,7 @@ def test_single_precision_machines_are_summed_in_double() -> None:
 def test_blocks_of_states_do_not_change_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = machine("Potts", "DReLU", (5, 3), scale=1.0)
     whole = log_partition_exact(rbm)
-    monkeypatch.setattr("halfwave.rbm.enumeration._BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr("halfwave.rbm.likelihood.enumeration._BLOCK_ELEMENTS", 100)
     assert log_partition_exact(rbm) == pytest.approx(whole, rel=1e-14)
 
 

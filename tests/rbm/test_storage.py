@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import halfwave as hw
 from halfwave.errors import HalfwaveError
-from halfwave.rbm import storage
+from halfwave.rbm import loading, storage
 from halfwave.rbm.machine import RBM
 
 
@@ -61,7 +61,7 @@ def test_saving_makes_folders_and_replaces_files(tmp_path: Path) -> None:
     first, second = machine("Binary", "DReLU", seed=1), machine("Potts", "ReLU", seed=2)
     storage.save(first, path)
     storage.save(second, str(path))
-    assert_same(storage.load(str(path)), second)
+    assert_same(loading.load(str(path)), second)
     assert [p.name for p in path.parent.iterdir()] == ["machine.safetensors"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
@@ -86,7 +86,7 @@ def test_a_run_folder_holds_its_machine(tmp_path: Path) -> None:
 def refuse(path: Path, message: str) -> None:
     """Loading fails with a `HalfwaveError` of one line that names the file."""
     with pytest.raises(HalfwaveError, match=message) as caught:
-        storage.load(path)
+        loading.load(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -94,7 +94,7 @@ def refuse(path: Path, message: str) -> None:
 def test_missing_files_and_folders_without_a_machine(tmp_path: Path) -> None:
     refuse(tmp_path / "nothing.safetensors", "there is no file")
     with pytest.raises(HalfwaveError, match=r"there is no file .*model\.safetensors"):
-        storage.load(tmp_path)
+        loading.load(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.99])
@@ -170,7 +170,7 @@ def test_a_full_disk_leaves_the_old_file(step: str, tmp_path: Path, monkeypatch:
     monkeypatch.undo()
     assert path.read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == ["machine.safetensors"]
-    assert_same(storage.load(path), old)
+    assert_same(loading.load(path), old)
 
 
 def test_a_disk_that_fills_up_half_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

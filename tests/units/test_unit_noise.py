@@ -9,8 +9,8 @@ from mpmath import mpf
 from torch import Tensor
 
 from halfwave.units import DReLU, ReLU
-from halfwave.units.noise import as_uniform, excess_from_uniform, random_words, uniform
-from halfwave.units.tails import tail
+from halfwave.units.numerics.noise import as_uniform, excess_from_uniform, random_words, uniform
+from halfwave.units.numerics.tails import tail
 
 from . import chance, distribution, reference
 from .registry import each_dtype

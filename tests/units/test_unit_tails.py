@@ -9,7 +9,7 @@ from mpmath import exp, log, mp, mpf, sqrt
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from halfwave.units import side, tails
+from halfwave.units.numerics import side, tails
 
 from . import reference
 

@@ -10,21 +10,21 @@
 from __future__ import annotations
 
 from halfwave.audit.auditing import audit
-from halfwave.audit.calibrated import CalibratedThresholds, CurvePoint
-from halfwave.audit.exported import ExportedNetwork, load_exported
-from halfwave.audit.histograms import ChannelHistograms, Histogram
-from halfwave.audit.layer_report import LayerReport
-from halfwave.audit.model_inputs import Batches, ModelInput, read_arrays
-from halfwave.audit.onnx_model import OnnxNetwork, audit_onnx, load_onnx
-from halfwave.audit.rectifier import Rectifier
-from halfwave.audit.report import Report
-from halfwave.audit.reviving import Revival, RevivedLayer, revive
-from halfwave.audit.site import NonFinite
-from halfwave.audit.sparsifying import LayerSpeed, SparseModel, sparsify
-from halfwave.audit.thresholds import calibrate_thresholds
-from halfwave.audit.verdicts import Verdict
+from halfwave.audit.bounds.wiring import Neighbour
+from halfwave.audit.counting.histograms import ChannelHistograms, Histogram
+from halfwave.audit.counting.site import NonFinite
+from halfwave.audit.files.exported import ExportedNetwork, load_exported
+from halfwave.audit.files.inputs import Batches, ModelInput, read_arrays
+from halfwave.audit.files.onnx_model import OnnxNetwork, audit_onnx, load_onnx
+from halfwave.audit.rectifiers.rectifier import Rectifier
+from halfwave.audit.reporting.layer import LayerReport
+from halfwave.audit.reporting.report import Report
+from halfwave.audit.reporting.verdicts import Verdict
+from halfwave.audit.reviving.reviving import Revival, RevivedLayer, revive
+from halfwave.audit.sparsity.calibrated import CalibratedThresholds, CurvePoint
+from halfwave.audit.sparsity.sparsifying import LayerSpeed, SparseModel, sparsify
+from halfwave.audit.sparsity.thresholds import calibrate_thresholds
 from halfwave.audit.watching import LiveReport, watch
-from halfwave.audit.wiring import Neighbour
 
 __all__ = [
     "Batches",

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from halfwave.audit.batches import Inputs, iterate, moved, samples_in
+from halfwave.audit.bounds.wiring import checked_range
 from halfwave.audit.calling import arguments_for, located
+from halfwave.audit.listening.recorder import ChannelDimensions, Recorder, checked_dimensions
 from halfwave.audit.quiet import device_of, evaluating, kinds_in, uncompiled
-from halfwave.audit.recorder import ChannelDimensions, Recorder, checked_dimensions
-from halfwave.audit.report import Report
-from halfwave.audit.reporting import in_words, layers_of, wire
-from halfwave.audit.revive_ways import ways_of
-from halfwave.audit.wiring import checked_range
+from halfwave.audit.reporting.collecting import in_words, layers_of, wire
+from halfwave.audit.reporting.report import Report
+from halfwave.audit.reviving.tracing import ways_of
 from halfwave.errors import HalfwaveError
 from halfwave.words import counted
 

@@ -9,13 +9,13 @@ from typing import Any
 from torch import nn
 
 from halfwave.audit.auditing import Statistics, checked_statistics
-from halfwave.audit.layer_report import LayerReport
+from halfwave.audit.bounds.wiring import Wiring, checked_range
+from halfwave.audit.counting.site import SiteKey
+from halfwave.audit.listening.recorder import ChannelDimensions, Recorder, checked_dimensions
 from halfwave.audit.quiet import uncompiled
-from halfwave.audit.recorder import ChannelDimensions, Recorder, checked_dimensions
-from halfwave.audit.report import Report
-from halfwave.audit.reporting import in_words, layers_of, wire
-from halfwave.audit.site import SiteKey
-from halfwave.audit.wiring import Wiring, checked_range
+from halfwave.audit.reporting.collecting import in_words, layers_of, wire
+from halfwave.audit.reporting.layer import LayerReport
+from halfwave.audit.reporting.report import Report
 from halfwave.errors import HalfwaveError
 
 __all__ = ["LiveReport", "watch"]

@@ -75,7 +75,7 @@ def audit(
 
 def _network(model: Path) -> ExportedNetwork | OnnxNetwork:
     from halfwave.audit import load_exported, load_onnx
-    from halfwave.audit.exported import refuse_pickles
+    from halfwave.audit.files.exported import refuse_pickles
 
     refuse_pickles(model)
     if model.suffix not in (".pt2", ".onnx"):

@@ -98,7 +98,7 @@ def evaluate_and_report(
     run.write_json("evaluation.json", values)
     if not report:
         return values, None
-    from halfwave.plots.report import run_report
+    from halfwave.plots.machine.report import run_report
 
     chain = run.load_chains()
     start = train[:64] if chain is None else chain[:64].to(train)

@@ -135,7 +135,7 @@ def _write_function(
     import numpy as np
 
     from halfwave import plots
-    from halfwave.plots.piecewise import check_range
+    from halfwave.plots.functions.piecewise import check_range
 
     ends = check_range(x_range, [f])
     grid = np.linspace(*ends, points)

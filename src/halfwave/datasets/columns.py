@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from halfwave.datasets.table_text import numbers_of, table_of_text
+from halfwave.datasets.reading.table_text import numbers_of, table_of_text
 from halfwave.errors import HalfwaveError
 
 __all__ = ["column_names", "lines_of", "load_columns", "raw_columns"]

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from halfwave.datasets.convert import check_standardised, check_values, converted, fitted
 from halfwave.datasets.dataset import VISIBLE_UNITS, Dataset, fingerprint
-from halfwave.datasets.describe import constant_site_notes, description
-from halfwave.datasets.raw import RawData, tidied
-from halfwave.datasets.readers import read
-from halfwave.datasets.recognise import check_varied, decoded_one_hot, is_one_hot, recognised_kind
-from halfwave.datasets.request import Request, check_held_out
-from halfwave.datasets.scan import check_finite, summarise
-from halfwave.datasets.split import split
-from halfwave.datasets.treatment import Treatment, decide
+from halfwave.datasets.reading.raw import RawData, tidied
+from halfwave.datasets.reading.readers import read
+from halfwave.datasets.treatment.convert import check_standardised, check_values, converted, fitted
+from halfwave.datasets.treatment.describe import constant_site_notes, description
+from halfwave.datasets.treatment.recognise import check_varied, decoded_one_hot, is_one_hot, recognised_kind
+from halfwave.datasets.treatment.request import Request, check_held_out
+from halfwave.datasets.treatment.scan import check_finite, summarise
+from halfwave.datasets.treatment.split import split
+from halfwave.datasets.treatment.treatment import Treatment, decide
 from halfwave.errors import HalfwaveError
 
 __all__ = ["apply", "load"]

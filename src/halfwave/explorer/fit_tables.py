@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from halfwave.datasets.columns import column_names, lines_of, raw_columns
-from halfwave.datasets.table_text import mostly_numbers, numbers_of, table_of_text
+from halfwave.datasets.reading.table_text import mostly_numbers, numbers_of, table_of_text
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.fit_sets import SETS, set_named
 from halfwave.explorer.shelf import Shelf

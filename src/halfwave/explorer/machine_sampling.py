@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.annealing_path import native
+from halfwave.rbm.likelihood.path import native
 from halfwave.rbm.machine import RBM
 from halfwave.units.base import Unit
 

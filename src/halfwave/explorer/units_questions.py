@@ -14,7 +14,7 @@ from halfwave.errors import HalfwaveError
 from halfwave.explorer.payloads import number
 from halfwave.functions import PiecewiseLinear
 from halfwave.units import DReLU
-from halfwave.units.two_sided import Sides
+from halfwave.units.drelu_family.two_sided import Sides
 
 __all__ = ["PARAMETERS", "UnitQuestion", "driven_unit", "unit_at_temperature", "window_of"]
 

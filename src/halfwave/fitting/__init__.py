@@ -15,39 +15,41 @@ from typing import TYPE_CHECKING, Any
 from halfwave.fitting.approximation import Approximation, approximate
 from halfwave.fitting.criteria import AutocorrelationWarning
 from halfwave.fitting.fit_result import Certificate, FitRow, ReLUSumFit
-from halfwave.fitting.intervals import Intervals
 from halfwave.fitting.relu_sum import fit_relu_sum
+from halfwave.fitting.uncertainty.intervals import Intervals
 
 if TYPE_CHECKING:
-    from halfwave.fitting.additive import fit_additive as fit_additive
-    from halfwave.fitting.additive_function import AdditiveFunction as AdditiveFunction
     from halfwave.fitting.estimators import AdditiveReLURegressor as AdditiveReLURegressor
     from halfwave.fitting.estimators import HingeRegressor as HingeRegressor
     from halfwave.fitting.estimators import MaxAffineRegressor as MaxAffineRegressor
     from halfwave.fitting.estimators import ReLUSumRegressor as ReLUSumRegressor
     from halfwave.fitting.gradient import GradientPath as GradientPath
     from halfwave.fitting.gradient import fit_by_gradient as fit_by_gradient
-    from halfwave.fitting.hinge_sum import HingeSum as HingeSum
-    from halfwave.fitting.hinges import fit_hinge_sum as fit_hinge_sum
-    from halfwave.fitting.max_affine import fit_max_affine as fit_max_affine
-    from halfwave.fitting.max_affine_function import DifferenceOfMaxAffine as DifferenceOfMaxAffine
-    from halfwave.fitting.max_affine_function import MaxAffine as MaxAffine
+    from halfwave.fitting.several_variables.additive import fit_additive as fit_additive
+    from halfwave.fitting.several_variables.additive_function import AdditiveFunction as AdditiveFunction
+    from halfwave.fitting.several_variables.hinge_sum import HingeSum as HingeSum
+    from halfwave.fitting.several_variables.hinges import fit_hinge_sum as fit_hinge_sum
+    from halfwave.fitting.several_variables.max_affine import fit_max_affine as fit_max_affine
+    from halfwave.fitting.several_variables.max_affine_function import (
+        DifferenceOfMaxAffine as DifferenceOfMaxAffine,
+    )
+    from halfwave.fitting.several_variables.max_affine_function import MaxAffine as MaxAffine
 
 # torch and scikit-learn are imported when one of these is first asked for
 _LATER = {
-    "AdditiveFunction": "additive_function",
+    "AdditiveFunction": "several_variables.additive_function",
     "AdditiveReLURegressor": "estimators",
-    "DifferenceOfMaxAffine": "max_affine_function",
+    "DifferenceOfMaxAffine": "several_variables.max_affine_function",
     "GradientPath": "gradient",
     "HingeRegressor": "estimators",
-    "HingeSum": "hinge_sum",
-    "MaxAffine": "max_affine_function",
+    "HingeSum": "several_variables.hinge_sum",
+    "MaxAffine": "several_variables.max_affine_function",
     "MaxAffineRegressor": "estimators",
     "ReLUSumRegressor": "estimators",
-    "fit_additive": "additive",
+    "fit_additive": "several_variables.additive",
     "fit_by_gradient": "gradient",
-    "fit_hinge_sum": "hinges",
-    "fit_max_affine": "max_affine",
+    "fit_hinge_sum": "several_variables.hinges",
+    "fit_max_affine": "several_variables.max_affine",
 }
 
 __all__ = [

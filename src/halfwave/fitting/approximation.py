@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.cells import Cells
-from halfwave.fitting.dynamic_programme import optimal_knots
 from halfwave.fitting.fit_result import Certificate
-from halfwave.fitting.grid import candidates
-from halfwave.fitting.polish import Candidate, refine, solve
 from halfwave.fitting.request import whole_number
-from halfwave.fitting.rules import Rules
+from halfwave.fitting.search.cells import Cells
+from halfwave.fitting.search.dynamic_programme import optimal_knots
+from halfwave.fitting.search.grid import candidates
+from halfwave.fitting.search.polish import Candidate, refine, solve
+from halfwave.fitting.search.rules import Rules
 from halfwave.functions import PiecewiseLinear, from_points
 from halfwave.functions.checks import finite_number, positive_number
 from halfwave.functions.double_double import Vector

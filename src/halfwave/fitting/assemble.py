@@ -7,8 +7,8 @@ import numpy as np
 from halfwave.fitting.criteria import information, strongest_kink
 from halfwave.fitting.fit_result import Certificate, FitRow, sum_of_squares
 from halfwave.fitting.observations import Observations
-from halfwave.fitting.polish import Candidate
-from halfwave.fitting.search import Found
+from halfwave.fitting.search.polish import Candidate
+from halfwave.fitting.search.search import Found
 from halfwave.functions import PiecewiseLinear, from_points
 from halfwave.functions.double_double import Vector
 

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.cells import Cells
-from halfwave.fitting.heights import spans
+from halfwave.fitting.search.cells import Cells
+from halfwave.fitting.search.heights import spans
 from halfwave.functions.double_double import Vector
 
 Criterion = Literal["bic", "bic3", "wbic", "cross_validation"]

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from halfwave.fitting.axes import Axes
-from halfwave.fitting.intervals import Intervals, Method
 from halfwave.fitting.observations import times_as_numbers
+from halfwave.fitting.uncertainty.intervals import Intervals, Method
 from halfwave.functions import PiecewiseLinear
 from halfwave.functions.double_double import Vector
 

@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 from halfwave.fitting.assemble import rows
 from halfwave.fitting.axes import LogAxes, axes_of
-from halfwave.fitting.cells import Cells, cells_of
 from halfwave.fitting.criteria import Criterion, check_criterion, inflation_of
 from halfwave.fitting.fit_result import FitRow, ReLUSumFit
-from halfwave.fitting.intervals import Problem, intervals_of
-from halfwave.fitting.lower_bound import lower_bound
-from halfwave.fitting.meeting import met
+from halfwave.fitting.losses.robust import Loss, robust_fit
 from halfwave.fitting.observations import Observations, observe, times_as_numbers
 from halfwave.fitting.request import Flat, Wanted, no_fit, number_of_kinks, one_of, rules_of, truth, wanted
-from halfwave.fitting.robust import Loss, robust_fit
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.search import search
+from halfwave.fitting.search.cells import Cells, cells_of
+from halfwave.fitting.search.lower_bound import lower_bound
+from halfwave.fitting.search.meeting import met
+from halfwave.fitting.search.rules import Rules
+from halfwave.fitting.search.search import search
+from halfwave.fitting.search.shape import Convex, Monotone, shape_of
 from halfwave.fitting.selection import Correlation, autocorrelation, choose
-from halfwave.fitting.shape import Convex, Monotone, shape_of
+from halfwave.fitting.uncertainty.intervals import Problem, intervals_of
 
 
 def fit_relu_sum(
@@ -151,7 +151,7 @@ def fit_relu_sum(
 def _parts_of(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> dict[str, Any]:
     """The fields of the result that depend on the kind of fit."""
     if not asked.continuous:
-        from halfwave.fitting.jumps import jump_fit
+        from halfwave.fitting.jumps.fit import jump_fit
 
         return jump_fit(data, rules, asked)
     if asked.loss != "squares":

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.cells import Cells
 from halfwave.fitting.criteria import Criterion
 from halfwave.fitting.observations import Observations, times_as_numbers
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.shape import ANY_SHAPE, Shape
+from halfwave.fitting.search.cells import Cells
+from halfwave.fitting.search.rules import Rules
+from halfwave.fitting.search.shape import ANY_SHAPE, Shape
 from halfwave.functions.checks import finite_number, finite_vector, non_negative_number
 from halfwave.functions.double_double import Vector
 

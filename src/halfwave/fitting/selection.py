@@ -12,11 +12,11 @@ import numpy as np
 from halfwave.fitting.assemble import as_function, rows
 from halfwave.fitting.criteria import effective_points, is_correlated, lag_one, warn_of_correlation
 from halfwave.fitting.fit_result import FitRow, sum_of_squares
-from halfwave.fitting.meeting import met
 from halfwave.fitting.observations import Observations
 from halfwave.fitting.request import Wanted
-from halfwave.fitting.rules import Rules
-from halfwave.fitting.search import Found, search, settle
+from halfwave.fitting.search.meeting import met
+from halfwave.fitting.search.rules import Rules
+from halfwave.fitting.search.search import Found, search, settle
 from halfwave.functions import PiecewiseLinear
 from halfwave.functions.double_double import Vector
 

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from halfwave.functions.calculus.convex_conjugate import ConvexConjugate
+from halfwave.functions.calculus.piecewise_quadratic import PiecewiseQuadratic
 from halfwave.functions.catalogue import (
     absolute,
     clipped_relu,
@@ -25,10 +27,8 @@ from halfwave.functions.catalogue import (
     thresholded_relu,
     two_sided_relu,
 )
-from halfwave.functions.convex_conjugate import ConvexConjugate
-from halfwave.functions.parser import parse
+from halfwave.functions.parsing.parser import parse
 from halfwave.functions.piecewise_linear import PiecewiseLinear
-from halfwave.functions.piecewise_quadratic import PiecewiseQuadratic
 
 __all__ = [
     "ConvexConjugate",

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from halfwave.errors import HalfwaveError
-from halfwave.functions import algebra, convex_conjugate, curves, gaussian
+from halfwave.functions import algebra, curves
+from halfwave.functions.calculus import convex_conjugate, gaussian
+from halfwave.functions.calculus.piecewise_quadratic import PiecewiseQuadratic, integrate
 from halfwave.functions.checks import (
     finite_number,
     finite_vector,
@@ -23,8 +25,8 @@ from halfwave.functions.checks import (
 )
 from halfwave.functions.double_double import DoubleDouble, Vector, exact
 from halfwave.functions.evaluation import evaluate
-from halfwave.functions.formula import Style, write
-from halfwave.functions.notation import Latex, Plain
+from halfwave.functions.notation.formula import Style, write
+from halfwave.functions.notation.numbers import Latex, Plain
 from halfwave.functions.pieces import (
     Pieces,
     build,
@@ -33,7 +35,6 @@ from halfwave.functions.pieces import (
     without_small_kinks,
     zeros,
 )
-from halfwave.functions.piecewise_quadratic import PiecewiseQuadratic, integrate
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +151,7 @@ class PiecewiseLinear:
         here = self.jumps != 0
         return list(zip(self.kinks[here].tolist(), self.jumps[here].tolist(), strict=True))
 
-    def antiderivative(self, at: float = 0.0) -> PiecewiseQuadratic:
+    def antiderivative(self, at: float = 0.0) -> PiecewiseQuadratic[PiecewiseLinear]:
         """The continuous antiderivative ``F(x) = ∫ from at to x of f``, exact.
 
         Args:
@@ -213,7 +214,7 @@ class PiecewiseLinear:
             )
         return from_pieces(algebra.invert(self._pieces))
 
-    def conjugate(self) -> convex_conjugate.ConvexConjugate:
+    def conjugate(self) -> convex_conjugate.ConvexConjugate[PiecewiseLinear]:
         """The Legendre conjugate ``f*(p) = max_x [p x − f(x)]`` of a convex function.
 
         Returns:

@@ -22,8 +22,8 @@ from halfwave.nn.modules import (
 )
 from halfwave.nn.piecewise import PiecewiseLinearActivation
 from halfwave.nn.relu_sum_module import ReLUSum
-from halfwave.nn.sparse_gated_mlp import SparseGatedMLP
-from halfwave.nn.sparse_input_linear import SparseInputLinear
+from halfwave.nn.sparse.gated_mlp import SparseGatedMLP
+from halfwave.nn.sparse.input_linear import SparseInputLinear
 from halfwave.nn.two_sided import TwoSidedReLU
 from halfwave.nn.unit_mean import UnitMean
 

@@ -10,36 +10,36 @@ display; `save_figure` writes it.
 
 from __future__ import annotations
 
-from halfwave.plots.animation import gradient_animation as gradient_animation
-from halfwave.plots.audit import audit_distributions as audit_distributions
-from halfwave.plots.audit_report import write_audit_report as write_audit_report
-from halfwave.plots.audit_units import audit_dead_units as audit_dead_units
-from halfwave.plots.audit_units import audit_firing_rates as audit_firing_rates
-from halfwave.plots.comparison import samples as samples
-from halfwave.plots.drelu import density_panel as density_panel
-from halfwave.plots.drelu import drelu_grid as drelu_grid
-from halfwave.plots.drelu import drelu_panels as drelu_panels
-from halfwave.plots.family import family as family
-from halfwave.plots.family import thresholded_forms as thresholded_forms
-from halfwave.plots.fit import fit as fit
-from halfwave.plots.fit import gradient_path as gradient_path
-from halfwave.plots.functions import antiderivative_panel as antiderivative_panel
-from halfwave.plots.functions import compare as compare
-from halfwave.plots.functions import derivative_panel as derivative_panel
-from halfwave.plots.functions import function as function
-from halfwave.plots.functions import function_panel as function_panel
-from halfwave.plots.gallery import hidden_gallery as hidden_gallery
-from halfwave.plots.likelihood import log_likelihood as log_likelihood
-from halfwave.plots.report import run_report as run_report
-from halfwave.plots.report import write_report as write_report
-from halfwave.plots.responses import hidden_units as hidden_units
+from halfwave.plots.audit.distributions import audit_distributions as audit_distributions
+from halfwave.plots.audit.report import write_audit_report as write_audit_report
+from halfwave.plots.audit.units import audit_dead_units as audit_dead_units
+from halfwave.plots.audit.units import audit_firing_rates as audit_firing_rates
+from halfwave.plots.fit.animation import gradient_animation as gradient_animation
+from halfwave.plots.fit.fit import fit as fit
+from halfwave.plots.fit.fit import gradient_path as gradient_path
+from halfwave.plots.fit.surface import creases as creases
+from halfwave.plots.fit.surface import surface as surface
+from halfwave.plots.fit.surface import surface_panel as surface_panel
+from halfwave.plots.functions.family import family as family
+from halfwave.plots.functions.family import thresholded_forms as thresholded_forms
+from halfwave.plots.functions.function import antiderivative_panel as antiderivative_panel
+from halfwave.plots.functions.function import compare as compare
+from halfwave.plots.functions.function import derivative_panel as derivative_panel
+from halfwave.plots.functions.function import function as function
+from halfwave.plots.functions.function import function_panel as function_panel
+from halfwave.plots.machine.comparison import samples as samples
+from halfwave.plots.machine.gallery import hidden_gallery as hidden_gallery
+from halfwave.plots.machine.likelihood import log_likelihood as log_likelihood
+from halfwave.plots.machine.report import run_report as run_report
+from halfwave.plots.machine.report import write_report as write_report
+from halfwave.plots.machine.responses import hidden_units as hidden_units
+from halfwave.plots.machine.training import learning_curves as learning_curves
+from halfwave.plots.machine.weights import features as features
 from halfwave.plots.style import save_figure as save_figure
-from halfwave.plots.surface import creases as creases
-from halfwave.plots.surface import surface as surface
-from halfwave.plots.surface import surface_panel as surface_panel
-from halfwave.plots.training import learning_curves as learning_curves
-from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
-from halfwave.plots.weights import features as features
+from halfwave.plots.units.drelu import density_panel as density_panel
+from halfwave.plots.units.drelu import drelu_grid as drelu_grid
+from halfwave.plots.units.drelu import drelu_panels as drelu_panels
+from halfwave.plots.units.transfer import unit_mean_and_mode as unit_mean_and_mode
 
 __all__ = [
     "antiderivative_panel",

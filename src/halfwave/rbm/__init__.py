@@ -6,8 +6,8 @@ from halfwave.rbm import likelihood as likelihood
 from halfwave.rbm import pseudolikelihood as pseudolikelihood
 from halfwave.rbm import train as train
 from halfwave.rbm.initialize import initialize as initialize
+from halfwave.rbm.loading import load as load
 from halfwave.rbm.machine import RBM as RBM
-from halfwave.rbm.storage import load as load
 from halfwave.rbm.storage import save as save
 
 __all__ = ["RBM", "initialize", "likelihood", "load", "pseudolikelihood", "save", "train"]

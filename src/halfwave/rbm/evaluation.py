@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.enumeration import number_of_states
 from halfwave.rbm.initialize import data_moments
 from halfwave.rbm.likelihood import log_partition_exact, log_partition_sandwich
+from halfwave.rbm.likelihood.enumeration import number_of_states
+from halfwave.rbm.likelihood.reference import independent_reference
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.pseudolikelihood import log_pseudolikelihood
-from halfwave.rbm.reference import independent_reference
 
 __all__ = ["evaluate"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from halfwave.constraints import first_index
 from halfwave.errors import HalfwaveError
-from halfwave.rbm.machine import RBM
+from halfwave.rbm.coupled_layers import CoupledLayers
 from halfwave.units.binary import Binary, log1p_exp
 from halfwave.units.gaussian import Gaussian
 from halfwave.units.potts import Potts
@@ -23,7 +23,7 @@ _BLOCK_ELEMENTS = 2**17
 
 @torch.no_grad()
 def log_pseudolikelihood(
-    rbm: RBM, v: Tensor, sites: int | None = None, generator: torch.Generator | None = None
+    rbm: CoupledLayers, v: Tensor, sites: int | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
     """Mean over sites of ``log p(v_i | all other sites)``, in nats.
 
@@ -47,7 +47,7 @@ def log_pseudolikelihood(
             and the number of sites.
 
     >>> from halfwave.units import DReLU
-    >>> log_pseudolikelihood(RBM(Binary((2, 2)), DReLU(3)), torch.ones(2, 2))  # log ½
+    >>> log_pseudolikelihood(CoupledLayers(Binary((2, 2)), DReLU(3)), torch.ones(2, 2))  # log ½
     tensor(-0.6931)
 
     Source: Besag, The Statistician 24 (1975) 179; Marlin, Swersky, Chen, de Freitas, AISTATS 2010, eq. 9.
@@ -64,7 +64,7 @@ def log_pseudolikelihood(
     return _log_conditionals(rbm, flat, chosen).mean(1).reshape(batch)
 
 
-def _check_units(rbm: RBM) -> None:
+def _check_units(rbm: CoupledLayers) -> None:
     visible, hidden = rbm.visible, rbm.hidden
     if isinstance(visible, Gaussian) and isinstance(hidden, Gaussian):
         return
@@ -75,7 +75,9 @@ def _check_units(rbm: RBM) -> None:
         )
 
 
-def _choose_sites(rbm: RBM, samples: int, sites: int | None, generator: torch.Generator | None) -> Tensor:
+def _choose_sites(
+    rbm: CoupledLayers, samples: int, sites: int | None, generator: torch.Generator | None
+) -> Tensor:
     """Indices of the sites to average for each sample, ``(samples, sites)``."""
     count, device = math.prod(rbm.visible.noise_shape), rbm.visible.device
     if sites is None:
@@ -85,7 +87,7 @@ def _choose_sites(rbm: RBM, samples: int, sites: int | None, generator: torch.Ge
     return torch.rand(samples, count, generator=generator, device=device).topk(sites).indices
 
 
-def _log_conditionals(rbm: RBM, v: Tensor, chosen: Tensor) -> Tensor:
+def _log_conditionals(rbm: CoupledLayers, v: Tensor, chosen: Tensor) -> Tensor:
     """``log p(v_i | v_−i)`` of the chosen sites ``(samples, sites)`` of each sample, block by block."""
     colours = rbm.visible.colours if isinstance(rbm.visible, Potts) else 1
     samples = torch.arange(len(v), device=v.device).repeat_interleave(chosen.shape[1])
@@ -103,7 +105,9 @@ def _log_conditionals(rbm: RBM, v: Tensor, chosen: Tensor) -> Tensor:
     return out.reshape(chosen.shape)
 
 
-def _two_state_block(rbm: RBM, values: Tensor, inputs: Tensor, cgfs: Tensor, column: Tensor) -> Tensor:
+def _two_state_block(
+    rbm: CoupledLayers, values: Tensor, inputs: Tensor, cgfs: Tensor, column: Tensor
+) -> Tensor:
     """Log conditionals of pairs of sample and site.
 
     ``values`` of the sites ``(pairs, 1)``; ``inputs`` and ``cgfs`` of the hidden layer ``(pairs, hidden)``;
@@ -116,7 +120,7 @@ def _two_state_block(rbm: RBM, values: Tensor, inputs: Tensor, cgfs: Tensor, col
     return -log1p_exp(change + flip.squeeze(-1) * rbm.visible.get_parameter("field").flatten()[column])
 
 
-def _potts_block(rbm: RBM, values: Tensor, inputs: Tensor, cgfs: Tensor, column: Tensor) -> Tensor:
+def _potts_block(rbm: CoupledLayers, values: Tensor, inputs: Tensor, cgfs: Tensor, column: Tensor) -> Tensor:
     """The same for one-hot ``values`` ``(pairs, q)``."""
     colours = values.shape[-1]
     rows = rbm.weight_matrix.reshape(-1, colours, rbm.hidden.size)[column]
@@ -127,14 +131,14 @@ def _potts_block(rbm: RBM, values: Tensor, inputs: Tensor, cgfs: Tensor, column:
     return (torch.log_softmax(scores, -1) * values).sum(-1)
 
 
-def _cgfs(rbm: RBM, inputs: Tensor) -> Tensor:
+def _cgfs(rbm: CoupledLayers, inputs: Tensor) -> Tensor:
     """Γ of every hidden unit, ``(*batch, units)``, from flattened inputs ``(*batch, hidden.size)``."""
     batch = inputs.shape[:-1]
     values = rbm.hidden.cgfs(inputs.reshape(*batch, *rbm.hidden.shape))
     return values.reshape(*batch, math.prod(rbm.hidden.noise_shape))
 
 
-def _gaussian_log_conditionals(rbm: RBM, visible: Gaussian, v: Tensor) -> Tensor:
+def _gaussian_log_conditionals(rbm: CoupledLayers, visible: Gaussian, v: Tensor) -> Tensor:
     """``log p(v_i | v_−i)`` of every site, ``(samples, sites)``, for two Gaussian layers."""
     matrix = rbm.weight_matrix
     hidden_mean = rbm.mean_h_from_v(v).reshape(len(v), rbm.hidden.size)

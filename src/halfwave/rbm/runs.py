@@ -22,8 +22,9 @@ import torch
 from halfwave._version import __version__
 from halfwave.errors import HalfwaveError
 from halfwave.files import write_atomically
+from halfwave.rbm.loading import load
 from halfwave.rbm.monitor import Monitor
-from halfwave.rbm.storage import FORMAT_VERSION, load, read_tensors, save, write_tensors
+from halfwave.rbm.storage import FORMAT_VERSION, read_tensors, save, write_tensors
 from halfwave.rbm.train import PCDTrainer
 
 __all__ = ["RunConfig", "RunFolder", "drive"]

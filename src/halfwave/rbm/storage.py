@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
 from halfwave.files import write_atomically
-from halfwave.rbm.machine import RBM
-from halfwave.units import Unit, unit_type
+from halfwave.rbm.coupled_layers import CoupledLayers
 
-__all__ = ["FORMAT_VERSION", "load", "read_tensors", "save", "write_tensors"]
+__all__ = ["FORMAT_VERSION", "machine_header", "machine_tensors", "read_tensors", "save", "write_tensors"]
 
 FORMAT_VERSION = 1
 """Version of the files; a reader refuses every other one."""
@@ -53,56 +51,24 @@ def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
     return tensors, header
 
 
-def machine_tensors(rbm: RBM, prefix: str = "") -> dict[str, Tensor]:
+def machine_tensors(rbm: CoupledLayers, prefix: str = "") -> dict[str, Tensor]:
     """All parameters of a machine by name, such as ``hidden.gamma_pos``."""
     return {f"{prefix}{key}": value for key, value in rbm.named_parameters()}
 
 
-def machine_header(rbm: RBM) -> dict[str, Any]:
+def machine_header(rbm: CoupledLayers) -> dict[str, Any]:
     """The unit types of a machine."""
     return {"visible": rbm.visible.name, "hidden": rbm.hidden.name}
 
 
-def machine_from(tensors: Mapping[str, Tensor], header: Mapping[str, Any], prefix: str = "") -> RBM:
-    """The machine that `machine_tensors` and `machine_header` describe."""
-    layers: dict[str, Unit] = {}
-    for side in ("visible", "hidden"):
-        unit = unit_type(header[side])
-        own = {key: tensors[f"{prefix}{side}.{key}"] for key in unit.parameter_rules}
-        layers[side] = unit.from_parameters(own)
-    return RBM(layers["visible"], layers["hidden"], tensors[f"{prefix}weights"])
-
-
-def save(rbm: RBM, path: str | Path) -> None:
+def save(rbm: CoupledLayers, path: str | Path) -> None:
     """Write a machine to a safetensors file, atomically.
 
     >>> import tempfile
     >>> from halfwave.units import Binary, DReLU
     >>> path = tempfile.mkdtemp() + "/machine.safetensors"
-    >>> save(RBM(Binary(3), DReLU(2)), path)
-    >>> load(path).hidden.name
+    >>> save(CoupledLayers(Binary(3), DReLU(2)), path)
+    >>> read_tensors(path, "machine")[1]["hidden"]
     'DReLU'
     """
     write_tensors(path, machine_tensors(rbm), {"kind": "machine", **machine_header(rbm)})
-
-
-def load(path: str | Path, device: torch.device | str = "cpu") -> RBM:
-    """Read a machine from a file written by `save`, or from a run folder.
-
-    Args:
-        path: a machine file, or a run folder that holds ``model.safetensors``.
-        device: where to put it.
-
-    Raises:
-        HalfwaveError: if the file is missing, truncated, foreign or from another version.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
-    tensors, header = read_tensors(path, "machine")
-    try:
-        return machine_from(tensors, header).to(device)
-    except KeyError as error:
-        raise HalfwaveError(f"{path} lacks the tensor {error}") from error
-    except HalfwaveError as error:
-        raise HalfwaveError(f"{path} does not hold a machine: {error}") from error

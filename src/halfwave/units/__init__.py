@@ -12,15 +12,15 @@ from __future__ import annotations
 from halfwave.errors import HalfwaveError
 from halfwave.units.base import Unit as Unit
 from halfwave.units.binary import Binary as Binary
-from halfwave.units.drelu import DReLU as DReLU
+from halfwave.units.drelu_family.drelu import DReLU as DReLU
+from halfwave.units.drelu_family.nsrelu import NSReLU as NSReLU
+from halfwave.units.drelu_family.prelu import PReLU as PReLU
+from halfwave.units.drelu_family.xrelu import XReLU as XReLU
 from halfwave.units.gaussian import Gaussian as Gaussian
-from halfwave.units.memory import keep_freed_memory
-from halfwave.units.nsrelu import NSReLU as NSReLU
+from halfwave.units.numerics.memory import keep_freed_memory
 from halfwave.units.potts import Potts as Potts
-from halfwave.units.prelu import PReLU as PReLU
 from halfwave.units.relu import ReLU as ReLU
 from halfwave.units.spin import Spin as Spin
-from halfwave.units.xrelu import XReLU as XReLU
 
 __all__ = [
     "UNITS",
@@ -49,7 +49,7 @@ def unit_type(name: str) -> type[Unit]:
     """The unit class of this name, whatever its capitals; `HalfwaveError` if there is none.
 
     >>> unit_type("drelu")
-    <class 'halfwave.units.drelu.DReLU'>
+    <class 'halfwave.units.drelu_family.drelu.DReLU'>
     """
     for known, unit in UNITS.items():
         if known.lower() == name.lower():

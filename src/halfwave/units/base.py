@@ -22,7 +22,7 @@ from halfwave.constraints import first_index, require
 from halfwave.errors import HalfwaveError
 from halfwave.functions import PiecewiseLinear
 from halfwave.units.checks import layer_shape
-from halfwave.units.noise import random_words
+from halfwave.units.numerics.noise import random_words
 
 __all__ = ["Unit"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from halfwave.units.base import Unit
-from halfwave.units.noise import as_uniform
+from halfwave.units.numerics.noise import as_uniform
 
 __all__ = ["Binary"]
 

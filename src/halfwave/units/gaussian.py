@@ -10,8 +10,8 @@ from torch import Tensor
 
 from halfwave.functions import PiecewiseLinear
 from halfwave.units.base import Unit
-from halfwave.units.conversions import Convertible
-from halfwave.units.drelu import DReLU
+from halfwave.units.drelu_family.conversions import Convertible
+from halfwave.units.drelu_family.drelu import DReLU
 
 __all__ = ["Gaussian"]
 

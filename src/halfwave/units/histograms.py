@@ -11,7 +11,7 @@ from torch import Tensor
 
 from halfwave.errors import HalfwaveError
 from halfwave.units.base import Unit
-from halfwave.units.drelu import DReLU
+from halfwave.units.drelu_family.drelu import DReLU
 
 __all__ = ["LayerHistograms", "density_limits", "drelu_grid_layer", "drelu_histograms", "layer_histograms"]
 

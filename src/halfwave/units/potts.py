@@ -10,7 +10,7 @@ from torch import Tensor
 from halfwave.constraints import first_index, require
 from halfwave.errors import HalfwaveError
 from halfwave.units.base import Unit
-from halfwave.units.noise import as_uniform
+from halfwave.units.numerics.noise import as_uniform
 
 __all__ = ["Potts"]
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from halfwave.functions import PiecewiseLinear, rectified_linear
 from halfwave.units.base import Unit
-from halfwave.units.noise import as_uniform, excess_from_uniform
-from halfwave.units.side import side_cgf, side_mean, side_variance
-from halfwave.units.tails import excess_log_density, tail
+from halfwave.units.numerics.noise import as_uniform, excess_from_uniform
+from halfwave.units.numerics.side import side_cgf, side_mean, side_variance
+from halfwave.units.numerics.tails import excess_log_density, tail
 
 __all__ = ["ReLU"]
 

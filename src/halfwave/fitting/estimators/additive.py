@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from halfwave.fitting.additive import fit_additive
-from halfwave.fitting.additive_function import AdditiveFunction
 from halfwave.fitting.estimators.base import (
     ANYTHING,
     KINKS,
@@ -17,8 +15,10 @@ from halfwave.fitting.estimators.base import (
     all_of,
     is_whole,
 )
-from halfwave.fitting.explicit_function import Matrix, Vector
-from halfwave.fitting.surface_data import SurfaceFit
+from halfwave.fitting.several_variables.additive import fit_additive
+from halfwave.fitting.several_variables.additive_function import AdditiveFunction
+from halfwave.fitting.several_variables.data import SurfaceFit
+from halfwave.fitting.several_variables.explicit_function import Matrix, Vector
 
 __all__ = ["AdditiveReLURegressor"]
 

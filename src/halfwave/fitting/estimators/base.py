@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from halfwave.errors import HalfwaveError
-from halfwave.fitting.explicit_function import Matrix, Vector
+from halfwave.fitting.several_variables.explicit_function import Matrix, Vector
 
 __all__ = ["Constraint", "ExplicitRegressor", "all_of", "is_whole"]
 

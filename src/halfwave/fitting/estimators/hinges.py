@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from halfwave.fitting.estimators.base import ANYTHING, WHOLE_NUMBER, Constraint, ExplicitRegressor
-from halfwave.fitting.explicit_function import Matrix, Vector
-from halfwave.fitting.hinge_sum import HingeSum
-from halfwave.fitting.hinges import fit_hinge_sum
-from halfwave.fitting.surface_data import SurfaceFit, affordable_planes, checked_data
+from halfwave.fitting.several_variables.data import SurfaceFit, affordable_planes, checked_data
+from halfwave.fitting.several_variables.explicit_function import Matrix, Vector
+from halfwave.fitting.several_variables.hinge_sum import HingeSum
+from halfwave.fitting.several_variables.hinges import fit_hinge_sum
 
 __all__ = ["HingeRegressor"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from halfwave.fitting.estimators.base import ANYTHING, FLAG, POSITIVE_INTEGER, Constraint, ExplicitRegressor
-from halfwave.fitting.explicit_function import Matrix, Vector
-from halfwave.fitting.max_affine import fit_max_affine
-from halfwave.fitting.max_affine_function import DifferenceOfMaxAffine, MaxAffine
-from halfwave.fitting.surface_data import SurfaceFit, affordable_planes, checked_data
+from halfwave.fitting.several_variables.data import SurfaceFit, affordable_planes, checked_data
+from halfwave.fitting.several_variables.explicit_function import Matrix, Vector
+from halfwave.fitting.several_variables.max_affine import fit_max_affine
+from halfwave.fitting.several_variables.max_affine_function import DifferenceOfMaxAffine, MaxAffine
 
 __all__ = ["MaxAffineRegressor"]
 

@@ -18,8 +18,8 @@ from halfwave.fitting.estimators.base import (
     Constraint,
     ExplicitRegressor,
 )
-from halfwave.fitting.explicit_function import Matrix, Vector
 from halfwave.fitting.relu_sum import fit_relu_sum
+from halfwave.fitting.several_variables.explicit_function import Matrix, Vector
 from halfwave.functions import PiecewiseLinear
 
 __all__ = ["ReLUSumRegressor"]

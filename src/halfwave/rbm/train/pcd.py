@@ -32,7 +32,7 @@ from halfwave.rbm.train.phases import Phases, average, can_compile, compile_phas
 from halfwave.rbm.train.regularization import Regularization
 from halfwave.rbm.train.schedule import Schedule, find_schedule
 from halfwave.units.base import Unit
-from halfwave.units.family import DReLUFamily
+from halfwave.units.drelu_family.family import DReLUFamily
 
 __all__ = ["PCDTrainer", "check_data", "pcd"]
 
