@@ -1,4 +1,4 @@
-"""Computes the rational approximations in ``src/halfwave/units/coefficients.py`` with 60-digit arithmetic.
+"""Computes the rational approximations in ``src/halfwave/units/numerics/coefficients.py`` with 60-digit arithmetic.
 
 Two functions of one variable are approximated by interpolation at Chebyshev nodes, which is close to the
 best uniform fit:
@@ -7,7 +7,7 @@ best uniform fit:
   as ``s·P(s)/Q(s)`` with ``s = 4/(x + 4)``;
 * the normal quantile ``z(w)`` that solves ``erfc(z/√2) = exp(−w)``, for ``0 ≤ w ≤ 38``, as ``w·P(w)/Q(w)``.
 
-Run ``python scripts/tail_coefficients.py > src/halfwave/units/coefficients.py`` (needs mpmath, half a minute).
+Run ``python scripts/tail_coefficients.py > src/halfwave/units/numerics/coefficients.py`` (needs mpmath, half a minute).
 """
 
 from __future__ import annotations

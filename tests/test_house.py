@@ -125,7 +125,9 @@ def test_no_circle_inside_a_folder(folder: str) -> None:
 def test_folders_can_be_seen_at_a_glance() -> None:
     source = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     tests = [path for path in Path(__file__).parent.rglob("*.py") if "__pycache__" not in path.parts]
-    crowded = {str(folder): n for folder, n in Counter(p.parent for p in source + tests).items() if n > MOST_FILES}
+    crowded = {
+        str(folder): n for folder, n in Counter(p.parent for p in source + tests).items() if n > MOST_FILES
+    }
     assert crowded == {}
 
 

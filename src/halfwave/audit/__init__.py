@@ -1,5 +1,8 @@
 """What the rectifiers inside a network are doing: dead units, units that are always on, sparsity.
 
+A model and batches enter; a `Report` leaves, and models that were mended or made sparse. Read `auditing` first, which
+calls everything else in order, then `listening/recorder`.
+
 >>> import torch
 >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
 >>> report = audit(model, [torch.randn(100, 4)])

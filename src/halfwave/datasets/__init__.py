@@ -1,6 +1,7 @@
 """Bundled and user data, turned into arrays that are ready for a visible layer.
 
-NumPy and scikit-learn only: this room does not import torch.
+A path, a word or arrays enter; a `Dataset` leaves, with what was done to the values. Read `loading` first, then
+`treatment/recognise`. NumPy and scikit-learn only: this room does not import torch.
 """
 
 from __future__ import annotations

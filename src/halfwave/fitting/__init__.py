@@ -1,5 +1,8 @@
 """Sums of rectified linear terms fitted to data: one variable exactly, several by explicit functions.
 
+Data enter; a fit leaves, whose function is exact, with errors and intervals. Read `relu_sum` first, which calls
+everything else in order, then `search/search`.
+
 >>> import numpy as np
 >>> x = np.linspace(0, 10, 200)
 >>> fit = fit_relu_sum(x, np.abs(x - 3) + 0.01 * np.sin(40 * x), kinks=1)

@@ -1,5 +1,8 @@
 """Exact piecewise-linear functions of one variable: rectifiers, their sums, and their algebra.
 
+Numbers or formulas enter; functions that can be added, composed, differentiated and integrated exactly leave. Read
+`pieces` first, the data of a function, then `piecewise_linear`.
+
 >>> from halfwave.functions import relu
 >>> f = relu() - 2 * relu().compose(identity() - 1)
 >>> f(1.5), f.roots(), f.integrate(0.0, 2.0)

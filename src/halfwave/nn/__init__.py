@@ -1,5 +1,8 @@
 """Rectifiers as torch modules and operations: exact semantics, learnable parameters, ONNX export.
 
+Tensors enter; tensors leave, with exact derivatives. Read `thresholded` first, the operation in all its forms, then
+`modules`.
+
 >>> import torch
 >>> import halfwave as hw
 >>> hw.nn.ThresholdedReLU(1.0)(torch.tensor([0.5, 3.0]))

@@ -1,4 +1,8 @@
-"""Restricted Boltzmann machines: the machine, its training and its likelihoods."""
+"""Restricted Boltzmann machines: the machine, its training and its likelihoods.
+
+Units and samples enter; trained machines, their samples and their likelihoods leave. Read `machine` first, with
+`coupled_layers` for its formulas.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """Random units: layers of independent random variables with rectified and related potentials.
 
+Parameters and inputs from another layer enter; energies, moments, samples and densities leave. Read `base` first, which
+says what a unit is, then `drelu_family/drelu`.
+
 >>> import torch
 >>> unit = DReLU(theta_pos=torch.zeros(3), theta_neg=torch.zeros(3),
 ...              gamma_pos=torch.ones(3), gamma_neg=torch.ones(3))

@@ -1,4 +1,8 @@
-"""The fits as scikit-learn estimators."""
+"""The fits as scikit-learn estimators.
+
+Hyper-parameters enter; estimators with `fit` and `predict` leave. Read `base` first, which holds what all of them share,
+then `relu_sum`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Training of restricted Boltzmann machines."""
+"""Training of restricted Boltzmann machines.
+
+A machine and samples enter; the machine is trained in place. Read `pcd` first, then `phases`, the two sides of a
+gradient, and `leaves`, through which an optimiser sees the parameters.
+"""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from halfwave import HalfwaveError
 from halfwave.units import DReLU, Gaussian, NSReLU, PReLU, Unit, XReLU
 
-from . import distribution
-from .registry import each_dtype, each_family_unit, example, example_inputs
+from .. import distribution
+from ..registry import each_dtype, each_family_unit, example, example_inputs
 
 TO: dict[str, Callable[[Unit], Unit]] = {
     "DReLU": lambda unit: unit.to_drelu(),

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from halfwave.units import DReLU, NSReLU, PReLU, ReLU, Unit, XReLU
 
-from . import reference
+from .. import reference
 
 TARGET = {torch.float32: 1e-5, torch.float64: 1e-12}
 SLACK = 2

@@ -12,8 +12,8 @@ from halfwave.units import DReLU, ReLU
 from halfwave.units.numerics.noise import as_uniform, excess_from_uniform, random_words, uniform
 from halfwave.units.numerics.tails import tail
 
-from . import chance, distribution, reference
-from .registry import each_dtype
+from .. import chance, distribution, reference
+from ..registry import each_dtype
 
 SUP_ERROR = {torch.float32: 1e-5, torch.float64: 1e-12}
 BODY = [-5.0, -2.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 3.2, 4.0, 4.999, 5.0, 5.001, 6.0, 8.0]

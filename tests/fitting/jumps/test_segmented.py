@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from halfwave.fitting import fit_relu_sum
 from halfwave.fitting.fit_result import sum_of_squares
-from halfwave.fitting.jumps.fit import intervals as segmented_intervals
-from halfwave.fitting.jumps.fit import search as segmented_search
+from halfwave.fitting.jumps import intervals as segmented_intervals
+from halfwave.fitting.jumps import search as segmented_search
 from halfwave.fitting.jumps.intervals import cut_intervals, line_intervals, threshold
 from halfwave.fitting.jumps.segmented import Segmented, best_segments, segmented_function
 from halfwave.fitting.observations import Observations, observe

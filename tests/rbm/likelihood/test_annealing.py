@@ -24,7 +24,6 @@ from machine_cases import (
 
 from halfwave.errors import HalfwaveError
 from halfwave.rbm.likelihood import (
-    _resample,
     ais,
     annealing,
     choose_betas,
@@ -33,6 +32,7 @@ from halfwave.rbm.likelihood import (
     log_partition_sandwich,
     reverse_ais,
 )
+from halfwave.rbm.likelihood.partition import _resample
 from halfwave.rbm.likelihood.path import AnnealingPath
 from halfwave.rbm.likelihood.result import bennett
 from halfwave.rbm.machine import RBM

@@ -11,7 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from halfwave.units.numerics import side, tails
 
-from . import reference
+from .. import reference
 
 EPSILON = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["single", "double"])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from halfwave.units import Binary, DReLU, Gaussian, Potts, ReLU, Spin, Unit, XReLU
 
-from .registry import each_dtype
+from ..registry import each_dtype
 
 THRESHOLDS = [-1e4, -30.0, -1.0, 0.0, 1e-3, 1.0, 30.0, 1e4]
 CURVATURES = [1e-4, 1e-2, 1.0, 1e4]
