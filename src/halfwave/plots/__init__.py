@@ -1,8 +1,7 @@
 """Figures: one function per figure, and the report that holds them all.
 
 What the other rooms return enters; figures and pages leave. Read `style` first, then `functions/function`. Every
-function returns a `matplotlib.figure.Figure` that belongs to no
-display; `save_figure` writes it.
+function returns a `matplotlib.figure.Figure` that belongs to no display; `save_figure` writes it.
 
 >>> figure = learning_curves({"update": [0, 100], "free_energy_gap": [0.0, 0.3]})
 >>> figure.axes[1].get_ylabel()

@@ -1,6 +1,6 @@
 """The fits as scikit-learn estimators.
 
-Hyper-parameters enter; estimators with `fit` and `predict` leave. Read `base` first, which holds what all of them share,
+Hyper-parameters enter; estimators with `fit` and `predict` leave. Read `base` first, which holds what all share,
 then `relu_sum`.
 """
 
