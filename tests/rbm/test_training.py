@@ -278,7 +278,7 @@ def test_schedule_and_callbacks() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("hidden", ["DReLU", "XReLU"])
+@pytest.mark.parametrize("hidden", ["DReLU", pytest.param("XReLU", marks=pytest.mark.thorough)])
 def test_compiled_updates_equal_eager_ones(hidden: str) -> None:
     data = patterns().float()
     results = []

@@ -79,10 +79,12 @@ def method(name: str, which: str):
 
 @each_point_set
 @pytest.mark.parametrize("which", ["cgfs", "mean_from_inputs"])
-def test_two_derivatives_in_inputs_and_parameters(name, which):
+@pytest.mark.parametrize("fast", [True, pytest.param(False, marks=pytest.mark.thorough)])
+def test_two_derivatives_in_inputs_and_parameters(name, which, fast):
+    """Fast: along a random direction; else entry by entry."""
     function, values = method(name, which), arguments(name)
-    assert gradcheck(function, values)
-    assert gradgradcheck(function, values, atol=1e-4)
+    assert gradcheck(function, values, fast_mode=fast)
+    assert gradgradcheck(function, values, atol=1e-4, fast_mode=fast)
 
 
 @each_point_set

@@ -14,7 +14,7 @@ import torch
 
 from halfwave.units import UNITS, DReLU, Gaussian, Unit
 
-from .registry import each_continuous_unit, each_dtype, each_unit, example, example_inputs
+from .registry import ALL, each_continuous_unit, each_dtype, each_unit, example, example_inputs
 
 LAYERS = {"Potts": [(4,), (3, 4), (2, 3, 4)]}
 BATCHES = [(), (5,), (2, 5), (0,), (2, 0)]
@@ -218,18 +218,24 @@ def test_gradients_have_the_shapes_of_the_parameters(name):
     assert all(p.grad is not None and p.grad.shape == (2, 3) for p in unit.parameters())
 
 
-@compiled
 @pytest.mark.slow
-@each_unit
-def test_compiled_sampler_equals_eager(name):
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [(name, "eager") for name in ALL]  # the capture alone, which is what fails where a graph breaks
+    + [pytest.param("DReLU", "inductor", marks=compiled)]  # half a minute of C++ a unit
+    + [pytest.param(n, "inductor", marks=[compiled, pytest.mark.thorough]) for n in ALL if n != "DReLU"],
+)
+def test_compiled_sampler_equals_eager(name, backend):
     # one graph, no breaks: training runs it as a single fused kernel
+    torch.compiler.reset()
     unit = example(name, torch.float32)
     inputs = example_inputs(unit)
     noise = unit.draw_noise((len(inputs),), torch.Generator().manual_seed(0))
     with torch.no_grad():
-        samples, statistics = torch.compile(unit.sample_with_statistics, fullgraph=True)(inputs, noise)
+        sampler = torch.compile(unit.sample_with_statistics, fullgraph=True, backend=backend)
+        samples, statistics = sampler(inputs, noise)
         eager, expected = unit.sample_with_statistics(inputs, noise)
-        cgfs = torch.compile(unit.cgfs, fullgraph=True)(inputs)
+        cgfs = torch.compile(unit.cgfs, fullgraph=True, backend=backend)(inputs)
     torch.testing.assert_close(samples, eager, rtol=1e-5, atol=1e-5)
     for key, value in expected.items():
         torch.testing.assert_close(statistics[key], value, rtol=1e-5, atol=1e-6)
@@ -237,7 +243,7 @@ def test_compiled_sampler_equals_eager(name):
 
 
 @compiled
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_compiled_double_precision_sampler_equals_eager():
     unit = example("DReLU", torch.float64)
     inputs = example_inputs(unit)

@@ -341,7 +341,9 @@ def test_blocks_and_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="no C++ compiler")
-@pytest.mark.parametrize(("visible", "hidden"), [("Binary", "DReLU"), ("Potts", "ReLU")])
+@pytest.mark.parametrize(
+    ("visible", "hidden"), [("Binary", "DReLU"), pytest.param("Potts", "ReLU", marks=pytest.mark.thorough)]
+)
 def test_compiled_steps_agree_with_enumeration(visible: str, hidden: str) -> None:
     rbm = machine(visible, hidden, (6, 4), scale=0.8, dtype=torch.float32)
     exact = log_partition_exact(rbm)

@@ -35,6 +35,11 @@ def signed(generator: np.random.Generator, low: float, high: float, count: int) 
     return generator.choice([-1.0, 1.0], count) * 10 ** generator.uniform(low, high, count)
 
 
+def points(few: int, many: int) -> pytest.MarkDecorator:
+    """How many random points a test takes beside the corners: exact numbers cost milliseconds each."""
+    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.thorough)])
+
+
 def drelu_points(count: int) -> dict[str, np.ndarray]:
     """Inputs and dReLU parameters: far apart, in the body, double wells in balance, and corners of the range."""
     generator = np.random.default_rng(2024)
@@ -121,8 +126,9 @@ def check(
 
 
 @DTYPES
-def test_drelu_agrees_with_fifty_digits(dtype):
-    inputs, parameters = tensors(drelu_points(500), dtype)
+@points(120, 500)
+def test_drelu_agrees_with_fifty_digits(dtype, count):
+    inputs, parameters = tensors(drelu_points(count), dtype)
     arguments = differences(exact_numbers([inputs, *parameters.values()]))
     check(computed(DReLU(**parameters), inputs), arguments, reference.drelu)
 
@@ -143,10 +149,11 @@ def test_drelu_is_right_a_million_deviations_beyond_both_thresholds(dtype):
 
 
 @DTYPES
-def test_relu_agrees_with_fifty_digits(dtype):
-    points = drelu_points(500)
-    points = {"inputs": points["inputs"], "theta": points["theta_pos"], "gamma": points["gamma_pos"]}
-    inputs, parameters = tensors(points, dtype)
+@points(120, 500)
+def test_relu_agrees_with_fifty_digits(dtype, count):
+    given = drelu_points(count)
+    given = {"inputs": given["inputs"], "theta": given["theta_pos"], "gamma": given["gamma_pos"]}
+    inputs, parameters = tensors(given, dtype)
     arguments = differences(exact_numbers([inputs, *parameters.values()]))
     check(computed(ReLU(**parameters), inputs), arguments, reference.relu)
 
@@ -157,8 +164,9 @@ def test_relu_agrees_with_fifty_digits(dtype):
     [(PReLU, "eta", reference.prelu), (XReLU, "xi", reference.xrelu), (NSReLU, "xi", reference.nsrelu)],
     ids=["PReLU", "XReLU", "NSReLU"],
 )
-def test_other_parametrisations_agree_with_fifty_digits(unit_class, asymmetry, function, dtype):
-    inputs, parameters = tensors(family_points(150, asymmetry), dtype)
+@points(40, 150)
+def test_other_parametrisations_agree_with_fifty_digits(unit_class, asymmetry, function, dtype, count):
+    inputs, parameters = tensors(family_points(count, asymmetry), dtype)
     parameters = {key: parameters[key] for key in unit_class.parameter_rules}
     arguments = exact_numbers([inputs, *parameters.values()])
     # twice the slack: the conversion rounds each of the four numbers once more
@@ -166,8 +174,9 @@ def test_other_parametrisations_agree_with_fifty_digits(unit_class, asymmetry, f
 
 
 @DTYPES
-def test_drelu_log_density_agrees_with_fifty_digits(dtype):
-    inputs, parameters = tensors(drelu_points(100), dtype)
+@points(30, 100)
+def test_drelu_log_density_agrees_with_fifty_digits(dtype, count):
+    inputs, parameters = tensors(drelu_points(count), dtype)
     unit = DReLU(**parameters)
     numbers = torch.from_numpy(np.random.default_rng(3).random((2, *inputs.shape))).to(dtype)
     # where samples fall, so that I x, U and Γ are huge and nearly cancel; and a point on the other side
@@ -184,10 +193,11 @@ def test_drelu_log_density_agrees_with_fifty_digits(dtype):
 
 
 @DTYPES
-def test_relu_log_density_agrees_with_fifty_digits(dtype):
-    points = drelu_points(150)
-    points = {"inputs": points["inputs"], "theta": points["theta_pos"], "gamma": points["gamma_pos"]}
-    inputs, parameters = tensors(points, dtype)
+@points(40, 150)
+def test_relu_log_density_agrees_with_fifty_digits(dtype, count):
+    given = drelu_points(count)
+    given = {"inputs": given["inputs"], "theta": given["theta_pos"], "gamma": given["gamma_pos"]}
+    inputs, parameters = tensors(given, dtype)
     unit = ReLU(**parameters)
     numbers = torch.from_numpy(np.random.default_rng(3).random(inputs.shape)).to(dtype)
     x = unit.sample_from_noise(inputs, numbers)
