@@ -139,11 +139,14 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("default_reference", [True, False])
-def test_both_directions_agree_with_enumeration(name: str, default_reference: bool) -> None:
+@pytest.mark.parametrize("temperatures", [100, pytest.param(400, marks=pytest.mark.thorough)])
+def test_both_directions_agree_with_enumeration(
+    name: str, default_reference: bool, temperatures: int
+) -> None:
     rbm = CASES[name]
     exact = log_partition_exact(rbm)
     reference = independent_reference(rbm, generator=seeded(2)) if default_reference else uninformed(rbm)
-    forward = ais(rbm, chains=1000, betas=400, reference=reference, generator=seeded(3))
+    forward = ais(rbm, chains=1000, betas=temperatures, reference=reference, generator=seeded(3))
     v = exact_samples(rbm, 1000, 4)
     reverse = reverse_ais(rbm, v, betas=forward.betas, reference=reference, generator=seeded(5))
     for result in (forward, reverse):
@@ -193,7 +196,7 @@ def test_crooks_relation_holds_between_the_directions() -> None:
     assert error < 0.1 * float(ahead.mean())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.thorough)])
 def test_sandwich_holds_the_exact_value(dtype: torch.dtype) -> None:
     rbm = machine("Binary", "DReLU", (10, 5), seed=7, scale=0.5, dtype=dtype)
     exact = log_partition_exact(rbm)
