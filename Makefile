@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN = runs/digits
 
-.PHONY: demo test lint types browser bench clean
+.PHONY: demo test test-thorough lint types browser bench clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,8 +29,12 @@ types: .venv/installed-dev
 browser:
 	scripts/chromium.sh
 
-test: lint types browser
-	$(BIN)/pytest -n 2 --dist worksteal
+test: .venv/installed-dev browser
+	@scripts/check.sh
+
+# the long statistical and stress tests, which `make test` leaves out
+test-thorough: .venv/installed-dev browser
+	$(BIN)/pytest -n 2 --dist worksteal -m thorough
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/run.py
