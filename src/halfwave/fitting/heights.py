@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dptsv  # pyright: ignore[reportAttributeAccessIssue]
 
 from halfwave.fitting.cells import Cells, Indices
 from halfwave.fitting.segment_table import Mask, Matrix
+from halfwave.fitting.tridiagonal import solved
 from halfwave.functions.double_double import Vector
 
 
@@ -84,8 +84,8 @@ def best_heights(sums: Spans) -> tuple[Vector, float] | None:
     # A knot that data reach by less than rounding leaves its height undetermined: no fit.
     if not (diagonal > 1e-14 * diagonal.max()).all():
         return None
-    _, _, solution, failed = dptsv(diagonal, sums.ab, target)
-    if failed or not np.isfinite(solution).all():
+    solution = solved(diagonal, sums.ab, target)
+    if solution is None or not np.isfinite(solution).all():
         return None
     return solution, max(float(cost_of(sums, solution)), 0.0)
 
@@ -121,8 +121,8 @@ def crossings(sums: Spans, knots: Vector, held: Mask) -> Vector:
     target[at + 1] += sums.by
     beside = np.zeros(at[-1] + 1)
     beside[at] = sums.ab
-    _, _, height, failed = dptsv(diagonal, beside, target)
-    if failed:
+    height = solved(diagonal, beside, target)
+    if height is None:
         return np.full(len(held), np.nan)
     left, right = height[at], height[at + 1]
     slope = (right - left) / np.diff(knots)

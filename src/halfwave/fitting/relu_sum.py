@@ -18,8 +18,7 @@ from halfwave.fitting.intervals import Problem, intervals_of
 from halfwave.fitting.lower_bound import lower_bound
 from halfwave.fitting.meeting import met
 from halfwave.fitting.observations import Observations, observe, times_as_numbers
-from halfwave.fitting.request import Flat, Wanted, no_fit, number_of_kinks, one_of, rules_of, truth, wanted
-from halfwave.fitting.robust import Loss, robust_fit
+from halfwave.fitting.request import Flat, Loss, Wanted, no_fit, number_of_kinks, one_of, rules_of, truth, wanted
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import search
 from halfwave.fitting.selection import Correlation, autocorrelation, choose
@@ -155,6 +154,8 @@ def _parts_of(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> 
 
         return jump_fit(data, rules, asked)
     if asked.loss != "squares":
+        from halfwave.fitting.robust import robust_fit
+
         return robust_fit(data, rules, asked)
     return _squares(data, rules, cells, asked)
 

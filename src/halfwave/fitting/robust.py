@@ -32,8 +32,6 @@ from halfwave.fitting.search import search
 from halfwave.fitting.selection import autocorrelation
 from halfwave.functions.double_double import Vector
 
-Loss = Literal["squares", "huber", "tukey", "quantile"]
-
 # 95 % efficiency for normal noise: Holland and Welsch (1977), Comm. Statist. A6, 813-827.
 _HUBER, _TUKEY = 1.345, 4.685
 _CONSISTENT = 1.4826  # median absolute deviation to standard deviation, for normal noise
