@@ -81,8 +81,8 @@ def fit_relu_sum(
         quantile: q of the loss "quantile", inside (0, 1): a part q of the points lies below the fit.
         log_axes: "x", "y" or "both" fit ln x, ln y or both: the function is piecewise linear in natural
             logarithms. Kinks and predictions are in the units of the data.
-        use_numba: whether to run the compiled kernels; by default where numba is installed and the data are large
-            or the kernels loaded already. Loading takes a second, and the very first time some ten to compile.
+        use_numba: whether to run the compiled kernels; by default where numba is installed, from the fit on with
+            which loading them pays. Loading takes a second, and the very first time some ten to compile.
 
     Returns:
         The fit, its table of all smaller ones, and what is known about its optimality.

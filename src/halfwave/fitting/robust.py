@@ -58,8 +58,8 @@ def robust_fit(data: Observations, rules: Rules, asked: Wanted) -> dict[str, Any
     fewest = len(rules.fixed)
     every = list(range(fewest + 1, asked.most + 2))
     segments = every if asked.automatic else [asked.most + 1]
-    work = _ROUNDS_IN_ALL * min(len(data.x), POINTS) * sum(segments)
-    asked = replace(asked, use_numba=compiled.wanted(asked.use_numba, work))
+    rounds = _ROUNDS_IN_ALL * sum(segments)
+    asked = replace(asked, use_numba=compiled.wanted(asked.use_numba, min(len(data.x), POINTS), rounds))
     made = _fits(data, rules, segments, asked)
     if not made:
         raise no_fit(fewest if asked.automatic else asked.most, rules, data)

@@ -1,0 +1,92 @@
+"""What the first fits of a process import: nothing that costs more time than it saves."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from halfwave import HalfwaveError
+from halfwave.fitting import compiled, fit_relu_sum
+
+NUMBA = importlib.util.find_spec("numba") is not None
+DATA = "n = {n}; x = np.linspace(0, 10, n); y = np.abs(x - 3) + 0.1 * np.sin(1e4 * x);"
+
+
+def imported(code: str) -> set[str]:
+    """Packages that a fresh process has imported after some code."""
+    report = "import sys; print(*(name for name in ('matplotlib', 'numba', 'scipy', 'sklearn', 'torch') if name in"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import numpy as np, halfwave as hw; {code} {report} sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("kinks", [3, 10])
+@pytest.mark.parametrize("n", [10_000, 100_000])
+def test_the_first_fit_needs_numpy_alone(n: int, kinks: int) -> None:
+    assert imported(f"{DATA.format(n=n)} hw.fitting.fit_relu_sum(x, y, {kinks});") == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{DATA.format(n=300)} fit = hw.fitting.fit_relu_sum(x, y); repr(fit); fit.predict(x);",
+        "hw.fitting.approximate(np.sin, 0, 3, 4);",
+        "f = hw.functions.parse('relu(x) - relu(x - 1)'); f(np.ones(3)); (f + hw.functions.relu()).roots();",
+    ],
+    ids=["auto", "approximate", "parse"],
+)
+def test_other_first_calls_need_numpy_alone(code: str) -> None:
+    assert imported(code) == set()
+
+
+@pytest.mark.skipif(not NUMBA, reason="no numba")
+def test_long_work_loads_numba() -> None:
+    assert "numba" in imported(f"{DATA.format(n=2000)} hw.fitting.fit_relu_sum(x, y);")
+
+
+@pytest.fixture
+def nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fresh process."""
+    monkeypatch.setattr(compiled, "_loaded", False)
+    monkeypatch.setattr(compiled, "_work", 0)
+
+
+@pytest.mark.skipif(not NUMBA, reason="no numba")
+@pytest.mark.usefixtures("nothing_loaded")
+def test_many_small_fits_are_worth_loading() -> None:
+    answers = [compiled.wanted(None, 100, 4) for _ in range(100)]
+    assert answers == sorted(answers)  # once worth it, always
+    assert not answers[0]
+    assert answers[-1]
+
+
+@pytest.mark.usefixtures("nothing_loaded")
+def test_small_fits_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.linspace(0, 1, 30)
+    fit_relu_sum(x, np.sin(9 * x), 2)
+    once = compiled._work
+    fit_relu_sum(x, np.sin(9 * x), 2)
+    assert compiled._work == 2 * once > 0
+    fit_relu_sum(x, np.sin(9 * x), 2, use_numba=False)
+    assert compiled._work == 2 * once
+
+
+@pytest.mark.usefixtures("nothing_loaded")
+def test_asking_for_kernels_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not compiled.wanted(False, 10**6, 100)
+    assert not compiled.wanted(None)
+    if NUMBA:
+        assert compiled.wanted(True)
+        assert compiled.wanted(None, 10**6, 100)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not compiled.wanted(None, 10**6, 100)
+    with pytest.raises(HalfwaveError, match="needs the package numba"):
+        compiled.wanted(True)
