@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,33 +19,37 @@ DATA = "n = {n}; x = np.linspace(0, 10, n); y = np.abs(x - 3) + 0.1 * np.sin(1e4
 
 def imported(code: str) -> set[str]:
     """Packages that a fresh process has imported after some code."""
-    report = "import sys; print(*(name for name in ('matplotlib', 'numba', 'scipy', 'sklearn', 'torch') if name in"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import numpy as np, halfwave as hw; {code} {report} sys.modules))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(done.stdout.split())
-
-
-@pytest.mark.parametrize("kinks", [3, 10])
-@pytest.mark.parametrize("n", [10_000, 100_000])
-def test_the_first_fit_needs_numpy_alone(n: int, kinks: int) -> None:
-    assert imported(f"{DATA.format(n=n)} hw.fitting.fit_relu_sum(x, y, {kinks});") == set()
+    names = ("matplotlib", "numba", "scipy", "sklearn", "torch")
+    program = f"import sys, numpy as np, halfwave as hw\n{code}\nprint(*(set({names!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        f"{DATA.format(n=300)} fit = hw.fitting.fit_relu_sum(x, y); repr(fit); fit.predict(x);",
-        "hw.fitting.approximate(np.sin, 0, 3, 4);",
-        "f = hw.functions.parse('relu(x) - relu(x - 1)'); f(np.ones(3)); (f + hw.functions.relu()).roots();",
+        f"{DATA.format(n=100_000)} hw.fitting.fit_relu_sum(x, y, 10)",
+        f"{DATA.format(n=100_000)} hw.fitting.fit_relu_sum(x, y, 3)\n"
+        f"{DATA.format(n=300)} fit = hw.fitting.fit_relu_sum(x, y); repr(fit); fit.predict(x)\n"
+        "hw.fitting.approximate(np.sin, 0, 3, 4)\n"
+        "f = hw.functions.parse('relu(x) - relu(x - 1)'); f(np.ones(3)); (f + hw.functions.relu()).roots()",
     ],
-    ids=["auto", "approximate", "parse"],
+    ids=["large", "several"],
 )
-def test_other_first_calls_need_numpy_alone(code: str) -> None:
+def test_first_calls_need_numpy_alone(code: str) -> None:
     assert imported(code) == set()
+
+
+def test_commands_that_draw_functions_need_no_torch(tmp_path: Path) -> None:
+    data, figures = tmp_path / "data.csv", [str(tmp_path / name) for name in ("relu.png", "fit")]
+    data.write_text("x,y\n" + "".join(f"{i},{abs(i - 6)}\n" for i in range(12)))
+    commands = (
+        ["plot", "relu", "--output", figures[0]],
+        ["fit", str(data), "--x", "x", "--y", "y", "--kinks", "1", "--output", figures[1]],
+    )
+    code = f"from halfwave.cli import app\nfor command in {commands!r}: app(command, standalone_mode=False)"
+    assert not imported(code) & {"numba", "sklearn", "torch"}
+    assert {"relu.png", "fit.png"} <= {file.name for file in tmp_path.iterdir()}
 
 
 @pytest.mark.skipif(not NUMBA, reason="no numba")

@@ -18,7 +18,17 @@ from halfwave.fitting.intervals import Problem, intervals_of
 from halfwave.fitting.lower_bound import lower_bound
 from halfwave.fitting.meeting import met
 from halfwave.fitting.observations import Observations, observe, times_as_numbers
-from halfwave.fitting.request import Flat, Loss, Wanted, no_fit, number_of_kinks, one_of, rules_of, truth, wanted
+from halfwave.fitting.request import (
+    Flat,
+    Loss,
+    Wanted,
+    no_fit,
+    number_of_kinks,
+    one_of,
+    rules_of,
+    truth,
+    wanted,
+)
 from halfwave.fitting.rules import Rules
 from halfwave.fitting.search import search
 from halfwave.fitting.selection import Correlation, autocorrelation, choose

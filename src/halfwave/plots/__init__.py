@@ -10,15 +10,15 @@ display; `save_figure` writes it.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from halfwave.plots.animation import gradient_animation as gradient_animation
 from halfwave.plots.audit import audit_distributions as audit_distributions
 from halfwave.plots.audit_report import write_audit_report as write_audit_report
 from halfwave.plots.audit_units import audit_dead_units as audit_dead_units
 from halfwave.plots.audit_units import audit_firing_rates as audit_firing_rates
 from halfwave.plots.comparison import samples as samples
-from halfwave.plots.drelu import density_panel as density_panel
-from halfwave.plots.drelu import drelu_grid as drelu_grid
-from halfwave.plots.drelu import drelu_panels as drelu_panels
 from halfwave.plots.family import family as family
 from halfwave.plots.family import thresholded_forms as thresholded_forms
 from halfwave.plots.fit import fit as fit
@@ -28,18 +28,35 @@ from halfwave.plots.functions import compare as compare
 from halfwave.plots.functions import derivative_panel as derivative_panel
 from halfwave.plots.functions import function as function
 from halfwave.plots.functions import function_panel as function_panel
-from halfwave.plots.gallery import hidden_gallery as hidden_gallery
 from halfwave.plots.likelihood import log_likelihood as log_likelihood
-from halfwave.plots.report import run_report as run_report
-from halfwave.plots.report import write_report as write_report
-from halfwave.plots.responses import hidden_units as hidden_units
 from halfwave.plots.style import save_figure as save_figure
 from halfwave.plots.surface import creases as creases
 from halfwave.plots.surface import surface as surface
 from halfwave.plots.surface import surface_panel as surface_panel
 from halfwave.plots.training import learning_curves as learning_curves
-from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
 from halfwave.plots.weights import features as features
+
+if TYPE_CHECKING:
+    from halfwave.plots.drelu import density_panel as density_panel
+    from halfwave.plots.drelu import drelu_grid as drelu_grid
+    from halfwave.plots.drelu import drelu_panels as drelu_panels
+    from halfwave.plots.gallery import hidden_gallery as hidden_gallery
+    from halfwave.plots.report import run_report as run_report
+    from halfwave.plots.report import write_report as write_report
+    from halfwave.plots.responses import hidden_units as hidden_units
+    from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
+
+# torch is imported when one of these is first asked for
+_LATER = {
+    "density_panel": "drelu",
+    "drelu_grid": "drelu",
+    "drelu_panels": "drelu",
+    "hidden_gallery": "gallery",
+    "hidden_units": "responses",
+    "run_report": "report",
+    "unit_mean_and_mode": "transfer",
+    "write_report": "report",
+}
 
 __all__ = [
     "antiderivative_panel",
@@ -73,3 +90,9 @@ __all__ = [
     "write_audit_report",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(f"halfwave.plots.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'halfwave.plots' has no attribute {name!r}")
