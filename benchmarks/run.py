@@ -8,6 +8,7 @@ import sys
 import audit_overhead
 import drelu_sampling
 import explorer_drag
+import first_call
 import fit_coverage
 import pcd_update
 import relu_sum_fit
@@ -20,6 +21,7 @@ BENCHMARKS = {
     "audit_overhead": audit_overhead.main,
     "drelu_sampling": drelu_sampling.main,
     "explorer_drag": explorer_drag.main,
+    "first_call": first_call.main,
     "fit_coverage": fit_coverage.main,
     "pcd_update": pcd_update.main,
     "relu_sum_fit": relu_sum_fit.main,

@@ -25,13 +25,13 @@ def test_every_loss_is_that_of_its_function(optimizer: str, shift: float) -> Non
 
 
 def test_it_learns_and_is_reproducible() -> None:
-    adam = fit_by_gradient(X, Y, 8, "adam", steps=1500)
+    adam = fit_by_gradient(X, Y, 8, "adam", steps=500)
     assert adam.losses[-1] < 0.5 * Y.var()  # slow, as it is
-    lbfgs = fit_by_gradient(X, Y, 8, "lbfgs", steps=500)
+    lbfgs = fit_by_gradient(X, Y, 8, "lbfgs", steps=200)
     assert lbfgs.losses[-1] < 0.02 * Y.var()
     assert np.all(np.diff(lbfgs.losses) <= 0)
-    again = fit_by_gradient(X, Y, 8, "lbfgs", steps=500)
-    np.testing.assert_array_equal(lbfgs.losses, again.losses)
+    again = fit_by_gradient(X, Y, 8, "lbfgs", steps=100)
+    np.testing.assert_array_equal(lbfgs.losses[: len(again)], again.losses)
     assert fit_by_gradient(X, Y, 8, "lbfgs", steps=5, seed=1).losses[0] != lbfgs.losses[0]
 
 

@@ -105,11 +105,11 @@ def _check_picture(
 
 
 def _picture(name: str, x_range: tuple[float, float] | None, samples: int, seed: int) -> Figure:
-    import torch
-
     from halfwave import plots
 
     if name == "drelu":
+        import torch
+
         return plots.drelu_grid(samples, torch.Generator().manual_seed(seed))
     return plots.family() if name == "family" else plots.thresholded_forms(x_range=x_range)
 

@@ -67,7 +67,7 @@ def approximate(
         kinks: how many; or else
         tolerance: the `l2_error` to reach, with as few kinks as that takes; positive.
         max_kinks: where the search for the tolerance gives up.
-        use_numba: whether to run the compiled kernel; by default where numba is installed.
+        use_numba: whether to run the compiled kernel; by default where a fit has loaded it.
 
     Raises:
         HalfwaveError: if not exactly one of `kinks` and `tolerance` is given, the interval is empty or not

@@ -13,9 +13,18 @@ from halfwave.fitting.assemble import rows
 from halfwave.fitting.axes import LogAxes, axes_of
 from halfwave.fitting.criteria import Criterion, check_criterion, inflation_of
 from halfwave.fitting.fit_result import FitRow, ReLUSumFit
-from halfwave.fitting.losses.robust import Loss, robust_fit
 from halfwave.fitting.observations import Observations, observe, times_as_numbers
-from halfwave.fitting.request import Flat, Wanted, no_fit, number_of_kinks, one_of, rules_of, truth, wanted
+from halfwave.fitting.request import (
+    Flat,
+    Loss,
+    Wanted,
+    no_fit,
+    number_of_kinks,
+    one_of,
+    rules_of,
+    truth,
+    wanted,
+)
 from halfwave.fitting.search.cells import Cells, cells_of
 from halfwave.fitting.search.lower_bound import lower_bound
 from halfwave.fitting.search.meeting import met
@@ -82,8 +91,8 @@ def fit_relu_sum(
         quantile: q of the loss "quantile", inside (0, 1): a part q of the points lies below the fit.
         log_axes: "x", "y" or "both" fit ln x, ln y or both: the function is piecewise linear in natural
             logarithms. Kinks and predictions are in the units of the data.
-        use_numba: whether to run the compiled kernels; by default where numba is installed and the data are large
-            or the kernels loaded already. Loading takes a second, and the very first time some ten to compile.
+        use_numba: whether to run the compiled kernels; by default where numba is installed, from the fit on with
+            which loading them pays. Loading takes a second, and the very first time some ten to compile.
 
     Returns:
         The fit, its table of all smaller ones, and what is known about its optimality.
@@ -155,6 +164,8 @@ def _parts_of(data: Observations, rules: Rules, cells: Cells, asked: Wanted) -> 
 
         return jump_fit(data, rules, asked)
     if asked.loss != "squares":
+        from halfwave.fitting.losses.robust import robust_fit
+
         return robust_fit(data, rules, asked)
     return _squares(data, rules, cells, asked)
 

@@ -19,6 +19,7 @@ from halfwave.functions.checks import finite_number, finite_vector, non_negative
 from halfwave.functions.double_double import Vector
 
 Flat = Literal["none", "first", "last", "both"]
+Loss = Literal["squares", "huber", "tukey", "quantile"]
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from halfwave.errors import HalfwaveError
-from halfwave.files import write_atomically
 
 
 def write_curve(path: str | os.PathLike[str], curve: Mapping[str, Sequence[float]]) -> Path:
     """Writes the curve as JSON: folders are created, and a reader never sees half a file."""
+    from halfwave.files import (
+        write_atomically,
+    )  # here, since its temporary files take longer to import than curves
+
     try:
         text = json.dumps(dict(curve), allow_nan=False)
     except ValueError as error:

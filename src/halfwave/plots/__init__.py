@@ -10,6 +10,9 @@ function returns a `matplotlib.figure.Figure` that belongs to no display; `save_
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from halfwave.plots.audit.distributions import audit_distributions as audit_distributions
 from halfwave.plots.audit.report import write_audit_report as write_audit_report
 from halfwave.plots.audit.units import audit_dead_units as audit_dead_units
@@ -28,18 +31,32 @@ from halfwave.plots.functions.function import derivative_panel as derivative_pan
 from halfwave.plots.functions.function import function as function
 from halfwave.plots.functions.function import function_panel as function_panel
 from halfwave.plots.machine.comparison import samples as samples
-from halfwave.plots.machine.gallery import hidden_gallery as hidden_gallery
 from halfwave.plots.machine.likelihood import log_likelihood as log_likelihood
-from halfwave.plots.machine.report import run_report as run_report
-from halfwave.plots.machine.report import write_report as write_report
-from halfwave.plots.machine.responses import hidden_units as hidden_units
 from halfwave.plots.machine.training import learning_curves as learning_curves
 from halfwave.plots.machine.weights import features as features
 from halfwave.plots.style import save_figure as save_figure
-from halfwave.plots.units.drelu import density_panel as density_panel
-from halfwave.plots.units.drelu import drelu_grid as drelu_grid
-from halfwave.plots.units.drelu import drelu_panels as drelu_panels
-from halfwave.plots.units.transfer import unit_mean_and_mode as unit_mean_and_mode
+
+if TYPE_CHECKING:
+    from halfwave.plots.machine.gallery import hidden_gallery as hidden_gallery
+    from halfwave.plots.machine.report import run_report as run_report
+    from halfwave.plots.machine.report import write_report as write_report
+    from halfwave.plots.machine.responses import hidden_units as hidden_units
+    from halfwave.plots.units.drelu import density_panel as density_panel
+    from halfwave.plots.units.drelu import drelu_grid as drelu_grid
+    from halfwave.plots.units.drelu import drelu_panels as drelu_panels
+    from halfwave.plots.units.transfer import unit_mean_and_mode as unit_mean_and_mode
+
+# torch is imported when one of these is first asked for
+_LATER = {
+    "density_panel": "units.drelu",
+    "drelu_grid": "units.drelu",
+    "drelu_panels": "units.drelu",
+    "hidden_gallery": "machine.gallery",
+    "hidden_units": "machine.responses",
+    "run_report": "machine.report",
+    "unit_mean_and_mode": "units.transfer",
+    "write_report": "machine.report",
+}
 
 __all__ = [
     "antiderivative_panel",
@@ -73,3 +90,9 @@ __all__ = [
     "write_audit_report",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(f"halfwave.plots.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'halfwave.plots' has no attribute {name!r}")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
 
 from halfwave.fitting.jumps.programme import Layout, layout_of, programme
 from halfwave.fitting.jumps.search import COARSE, EXACT, kept_bounds, opened
@@ -141,8 +140,10 @@ def line_intervals(data: Observations, fit: Segmented, level: float = 0.95) -> t
     >>> slopes.round(2).tolist(), heights.round(2).tolist()
     ([[-0.25, 0.17], [-0.25, 0.17]], [[-0.23, 0.23], [8.77, 9.23]])
     """
+    from scipy.special import stdtrit
+
     scale = data.scale
-    reach = float(stats.t.ppf((1 + level) / 2, max(fit.freedom, 1.0))) * math.sqrt(fit.variance)
+    reach = float(stdtrit(max(fit.freedom, 1.0), (1 + level) / 2)) * math.sqrt(fit.variance)
     unbounded = np.full_like(fit.spreads, np.inf)
     slope_reach = np.divide(reach, np.sqrt(fit.spreads), out=unbounded, where=fit.spreads > 0)
     low_high = np.array([-1.0, 1.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +30,6 @@ from halfwave.fitting.search.search import compiled, search
 from halfwave.fitting.selection import autocorrelation
 from halfwave.fitting.uncertainty.intervals import Problem, intervals_of
 from halfwave.functions.double_double import Vector
-
-Loss = Literal["squares", "huber", "tukey", "quantile"]
 
 # 95 % efficiency for normal noise: Holland and Welsch (1977), Comm. Statist. A6, 813-827.
 _HUBER, _TUKEY = 1.345, 4.685
@@ -59,8 +57,8 @@ def robust_fit(data: Observations, rules: Rules, asked: Wanted) -> dict[str, Any
     fewest = len(rules.fixed)
     every = list(range(fewest + 1, asked.most + 2))
     segments = every if asked.automatic else [asked.most + 1]
-    work = _ROUNDS_IN_ALL * min(len(data.x), POINTS) * sum(segments)
-    asked = replace(asked, use_numba=compiled.wanted(asked.use_numba, work))
+    rounds = _ROUNDS_IN_ALL * sum(segments)
+    asked = replace(asked, use_numba=compiled.wanted(asked.use_numba, min(len(data.x), POINTS), rounds))
     made = _fits(data, rules, segments, asked)
     if not made:
         raise no_fit(fewest if asked.automatic else asked.most, rules, data)

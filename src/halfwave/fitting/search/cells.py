@@ -63,7 +63,7 @@ def within(cells: Cells, left: Vector, right: Vector) -> tuple[Indices, Indices]
 
     A block that an end cuts is on neither side: which of its points are there is not known.
     """
-    first, last = np.searchsorted(cells.x, left, side="left"), np.searchsorted(cells.x, right, side="right")
+    first, last = cells.x.searchsorted(left), cells.x.searchsorted(right, side="right")
     ahead, behind = np.minimum(first, len(cells) - 1), np.maximum(last - 1, 0)
     far = np.where(last < len(cells), cells.start[np.minimum(last, len(cells) - 1)], 1.0)
     first = first + ((cells.distinct[ahead] > 1) & (cells.start[ahead] < left))

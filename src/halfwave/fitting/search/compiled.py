@@ -20,22 +20,33 @@ from halfwave.fitting.search.envelope import Parabolas
 from halfwave.fitting.search.segment_table import Mask, SegmentTable
 from halfwave.functions.double_double import Vector
 
-_WORTH_LOADING = 50_000  # cells times segments; loading takes a second, and some ten the very first time
+# Loading takes nearly a second, and some ten the very first time; for each cell and segment NumPy takes 2 to 10 µs
+# longer than the kernels. So the first fits do without them, until together they have lost as much time as loading
+# takes: a single fit costs no more than it must, and many small ones at most twice that.
+_WORTH_LOADING = 200_000
+_OVERHEAD = 1000  # cells: what an operation on a short array costs
 _loaded = False
+_work = 0  # cells times segments of the fits so far that did without
 
 
-def wanted(use_numba: bool | None, work: int = 0) -> bool:
+def wanted(use_numba: bool | None, cells: int = 0, segments: int = 0) -> bool:
     """Whether to use the kernels: as asked, or where numba is installed and the kernels are loaded or worth it.
 
     Args:
         use_numba: what the user asked for.
-        work: cells times segments.
+        cells: of the data that are to be fitted; 0 within a fit.
+        segments: of all fits to them together.
 
     Raises:
         HalfwaveError: if it is asked for and numba is not installed.
     """
-    if use_numba is False or (use_numba is None and not _loaded and work < _WORTH_LOADING):
+    global _work
+    if use_numba is False:
         return False
+    if use_numba is None and not _loaded:
+        _work += (cells + _OVERHEAD) * segments
+        if segments == 0 or _work < _WORTH_LOADING:
+            return False
     if _loaded and not use_numba:
         return True
     found = importlib.util.find_spec("numba") is not None

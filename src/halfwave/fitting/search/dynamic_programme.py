@@ -48,7 +48,7 @@ def optimal_knots(
     Args:
         table: cost of every segment, over m knots.
         segments: the numbers wanted, each at least 1.
-        use_numba: whether to run the compiled kernel; by default where numba is installed.
+        use_numba: whether to run the compiled kernel; by default where it is loaded.
         budget: how many parabolas a layer may compare.
         good: what `beam` gives, where already known.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dptsv  # pyright: ignore[reportAttributeAccessIssue]
 
 from halfwave.fitting.search.cells import Cells, Indices
 from halfwave.fitting.search.segment_table import Mask, Matrix
+from halfwave.fitting.search.tridiagonal import solved
 from halfwave.functions.double_double import Vector
 
 
@@ -42,7 +42,7 @@ def spans(cells: Cells, knots: Vector, on_left: Mask | None = None) -> Spans:
     """
     edges = np.empty(len(knots), dtype=np.intp)
     edges[0], edges[-1] = 0, len(cells)
-    edges[1:-1] = np.searchsorted(cells.x, knots[1:-1])
+    edges[1:-1] = cells.x.searchsorted(knots[1:-1])
     if on_left is not None and on_left.any():
         edges[1:-1][on_left] = np.searchsorted(cells.x, knots[1:-1][on_left], side="right")
     sizes, length = edges[1:] - edges[:-1], knots[1:] - knots[:-1]
@@ -77,15 +77,15 @@ def best_heights(sums: Spans) -> tuple[Vector, float] | None:
     A tridiagonal system, O(k). The sum of squares is the one of these very heights, written as residual
     squares, so that it is never below the optimum for want of digits.
     """
-    diagonal = np.append(sums.aa, 0.0)
+    diagonal, target = np.zeros(len(sums.aa) + 1), np.zeros(len(sums.aa) + 1)
+    diagonal[:-1], target[:-1] = sums.aa, sums.ay
     diagonal[1:] += sums.bb
-    target = np.append(sums.ay, 0.0)
     target[1:] += sums.by
     # A knot that data reach by less than rounding leaves its height undetermined: no fit.
-    if not (diagonal > 1e-14 * diagonal.max()).all():
+    if not diagonal.min() > 1e-14 * diagonal.max():
         return None
-    _, _, solution, failed = dptsv(diagonal, sums.ab, target)
-    if failed or not np.isfinite(solution).all():
+    solution = solved(diagonal, sums.ab, target)
+    if solution is None or not np.isfinite(solution).all():
         return None
     return solution, max(float(cost_of(sums, solution)), 0.0)
 
@@ -121,11 +121,11 @@ def crossings(sums: Spans, knots: Vector, held: Mask) -> Vector:
     target[at + 1] += sums.by
     beside = np.zeros(at[-1] + 1)
     beside[at] = sums.ab
-    _, _, height, failed = dptsv(diagonal, beside, target)
-    if failed:
+    height = solved(diagonal, beside, target)
+    if height is None:
         return np.full(len(held), np.nan)
     left, right = height[at], height[at + 1]
-    slope = (right - left) / np.diff(knots)
+    slope = (right - left) / (knots[1:] - knots[:-1])
     with np.errstate(divide="ignore", invalid="ignore"):
         meet = knots[1:-1] + (left[1:] - right[:-1]) / (slope[:-1] - slope[1:])
     return np.where(broken, meet, np.nan)

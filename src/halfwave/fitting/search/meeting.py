@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import null_space
-from scipy.optimize import nnls
-from scipy.sparse import csr_array
 
 from halfwave.fitting.observations import Observations
 from halfwave.fitting.search.cells import Cells
@@ -18,6 +16,9 @@ from halfwave.fitting.search.search import Found
 from halfwave.fitting.search.segment_table import Mask, Matrix
 from halfwave.fitting.search.shape import has_shape, ramps
 from halfwave.functions.double_double import Vector
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["met", "tents"]
 
@@ -67,6 +68,8 @@ def _meeting(cells: Cells, fit: Candidate, rules: Rules, x: Vector, y: Vector) -
 
 def tents(knots: Vector, x: Vector, rules: Rules) -> csr_array:
     """What each height (k + 1,) contributes at each place (n,); flat end pieces have the height of their kink."""
+    from scipy.sparse import csr_array
+
     home = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
     right = (x - knots[home]) / (knots[home + 1] - knots[home])
     left_home, right_home = home, home + 1
@@ -88,6 +91,9 @@ def _used(sums: Spans, columns: Matrix, rows: Matrix, y: Vector, free: int) -> M
 
     Source: Lawson and Hanson (1974), Solving Least Squares Problems, chapter 23.
     """
+    from scipy.linalg import null_space
+    from scipy.optimize import nnls
+
     gram, target = _equations(sums)
     start = np.linalg.lstsq(rows, y, rcond=None)[0]
     moves = null_space(rows)
@@ -116,6 +122,8 @@ def _equations(sums: Spans) -> tuple[Matrix, Vector]:
 
 def _constrained(sums: Spans, columns: Matrix, rows: Matrix, y: Vector) -> Vector | None:
     """Heights ``columns @ w`` that minimise the sum of squares under ``rows @ w = y``, by the null space of rows."""
+    from scipy.linalg import null_space
+
     gram, target = _equations(sums)
     start = np.linalg.lstsq(rows, y, rcond=None)[0]
     free = null_space(rows)

@@ -94,8 +94,8 @@ def _target(cells: Cells, fit: Candidate, movable: Mask, rules: Rules) -> Vector
     pushed = (rightward & (meet < fit.knots[1:-1])) | (leftward & (meet > fit.knots[1:-1]))
     if pushed.any():
         meet = crossings(sums, fit.knots, held | pushed)
-    room = np.diff(fit.knots)
-    step = np.clip(meet - fit.knots[1:-1], -0.9 * room[:-1], 0.9 * room[1:])
+    room = fit.knots[1:] - fit.knots[:-1]
+    step = (meet - fit.knots[1:-1]).clip(-0.9 * room[:-1], 0.9 * room[1:])
     target = fit.knots.copy()
     target[1:-1] += np.where(np.isfinite(step), step, 0.0)
     return target
@@ -108,9 +108,10 @@ def _directions(cells: Cells, fit: Candidate, sums: Spans) -> tuple[Mask, Mask, 
     residuals on the left, each weighted by how near the kink it is; the point on the kink counts in one direction.
     """
     kinks, heights = fit.knots[1:-1], fit.heights
-    nearest = np.minimum(np.searchsorted(cells.x, kinks), len(cells) - 1)
+    nearest = np.minimum(cells.x.searchsorted(kinks), len(cells) - 1)
     on_point = cells.x[nearest] == kinks
-    bend = -np.diff(np.diff(heights) / np.diff(fit.knots))
+    slopes = (heights[1:] - heights[:-1]) / (fit.knots[1:] - fit.knots[:-1])
+    bend = slopes[:-1] - slopes[1:]
     pull = (sums.by - sums.ab * heights[:-1] - sums.bb * heights[1:])[:-1]
     own = cells.weight[nearest] * (cells.y[nearest] - heights[1:-1])
     leftward_gain, rightward_gain = bend * pull, -bend * (pull + own)
@@ -136,9 +137,9 @@ def _line_search(cells: Cells, fit: Candidate, target: Vector, rules: Rules) -> 
 
 def _stopped(cells: Cells, knots: Vector, target: Vector) -> Vector:
     """Targets (k + 1,) with each knot going no further than to the next point."""
-    ahead = np.minimum(np.searchsorted(cells.x, knots, side="right"), len(cells) - 1)
-    behind = np.maximum(np.searchsorted(cells.x, knots) - 1, 0)
-    return np.clip(target, np.minimum(cells.x[behind], knots), np.maximum(cells.x[ahead], knots))
+    ahead = np.minimum(cells.x.searchsorted(knots, side="right"), len(cells) - 1)
+    behind = np.maximum(cells.x.searchsorted(knots) - 1, 0)
+    return target.clip(np.minimum(cells.x[behind], knots), np.maximum(cells.x[ahead], knots))
 
 
 def _one_by_one(cells: Cells, fit: Candidate, target: Vector, rules: Rules) -> Candidate | None:
@@ -153,7 +154,7 @@ def _one_by_one(cells: Cells, fit: Candidate, target: Vector, rules: Rules) -> C
 
 def _better(cells: Cells, fit: Candidate, knots: Vector, rules: Rules) -> Candidate | None:
     """The fit with other knots (k + 1,) if they are in order and its cost is lower, else None."""
-    moved = solve(cells, knots, rules) if (np.diff(knots) > 0).all() else None
+    moved = solve(cells, knots, rules) if (knots[1:] > knots[:-1]).all() else None
     return moved if moved is not None and moved.cost < fit.cost else None
 
 

@@ -26,15 +26,20 @@ class Rules:
 
     def allow(self, cells: Cells, knots: Vector) -> bool:
         """Whether a fit may have these knots (k + 1,), ends included."""
-        if not (np.diff(knots) >= max(self.min_length * (1 - 1e-12), 1e-15)).all():
+        if not (knots[1:] - knots[:-1]).min() >= max(self.min_length * (1 - 1e-12), 1e-15):
             return False
-        reach = np.searchsorted(cells.x, knots)
+        reach = cells.x.searchsorted(knots)
         # A cell holds one point at least, and each end cuts one at most: only segments of few cells need a count.
-        few = np.flatnonzero(reach[1:] - reach[:-1] < self.min_points + 2)
+        few = (reach[1:] - reach[:-1] < self.min_points + 2).nonzero()[0]
         if not few.size:
             return True
-        ranges = zip(*within(cells, knots[few], knots[few + 1]), strict=True)
-        return all(cells.distinct[first:last].sum() >= self.min_points for first, last in ranges)
+        first, last = within(cells, knots[few], knots[few + 1])
+        # Each holds at least as many different x as it has cells; where that is not enough, they are counted.
+        return all(
+            cells.distinct[i:j].sum() >= self.min_points
+            for i, j in zip(first.tolist(), last.tolist(), strict=True)
+            if j - i < self.min_points
+        )
 
     def table(self, cells: Cells, knots: Vector) -> SegmentTable:
         """Costs of all segments between candidates (m,) that the rules allow."""

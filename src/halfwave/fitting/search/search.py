@@ -66,7 +66,7 @@ def search(
     """
     # No block may reach across a fixed kink.
     coarse = zoomed(cells_of(data) if cells is None else cells, data, np.array(rules.fixed), 0)
-    use_numba = compiled.wanted(use_numba, len(coarse) * sum(segments))
+    use_numba = compiled.wanted(use_numba, len(coarse), sum(segments))
     grid = candidates(coarse, np.array(rules.fixed))
     optima, good = _on_grid(coarse, grid, rules, segments, use_numba)
     missing = [even(data.x, k) for k in segments if k not in optima] if data.is_sorted else []

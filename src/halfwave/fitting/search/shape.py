@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import nnls
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.search.heights import Spans, cost_of
@@ -66,6 +65,8 @@ def shaped_heights(sums: Spans, knots: Vector, shape: Shape) -> tuple[Vector, fl
 
     Source: Lawson and Hanson (1974), Solving Least Squares Problems, chapter 23.
     """
+    from scipy.optimize import nnls
+
     gram = np.diag(np.append(sums.aa, 0.0) + np.append(0.0, sums.bb))
     gram += np.diag(sums.ab, 1) + np.diag(sums.ab, -1)
     target = np.append(sums.ay, 0.0) + np.append(0.0, sums.by)

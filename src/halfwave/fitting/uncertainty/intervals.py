@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import stats
 
 from halfwave.errors import HalfwaveError
 from halfwave.fitting.observations import Observations
@@ -120,10 +119,12 @@ def profile_interval(problem: Problem, index: int, level: float = 0.95) -> tuple
 
     Source: Venzon and Moolgavkar (1988), Applied Statistics 37, 87-94.
     """
+    from scipy.special import fdtri
+
     freedom = max(problem.freedom, 1.0)
     strength = float(np.clip(_strengths(problem)[index], 1e-6, 1e6))
     weakness = min(1 + _WEAK / strength**2, 2.5)
-    limit = float(problem.fit.cost) * (1 + weakness * float(stats.f.ppf(level, 1, freedom)) / freedom)
+    limit = float(problem.fit.cost) * (1 + weakness * float(fdtri(1, freedom, level)) / freedom)
     if problem.fit.knots[index + 1] in problem.rules.fixed:
         return float(problem.fit.knots[index + 1]), float(problem.fit.knots[index + 1])
     step = min(float(delta_errors(problem)[index]), 0.05)
@@ -231,10 +232,12 @@ def intervals_of(
     Raises:
         HalfwaveError: if an option breaks its rule.
     """
+    from scipy.special import stdtrit
+
     method = checked(level, method or "profile", resamples)
     knots, count = problem.fit.knots, len(problem.fit.knots) - 2
     slopes = np.diff(problem.fit.heights) / np.diff(knots)
-    reach = stats.t.ppf((1 + level) / 2, max(problem.freedom, 1.0))
+    reach = stdtrit(max(problem.freedom, 1.0), (1 + level) / 2)
     low_high = np.array([-1.0, 1.0])
     slope_ends = slopes[:, None] + reach * slope_errors(problem)[:, None] * low_high
     if method == "profile":
