@@ -2,8 +2,8 @@
 
     python scripts/explorer_machine.py
 
-It writes ``src/halfwave/explorer/machines/digits``: a run folder without the state of the training (which another
-220 kB would take), so that it opens as every run does.
+It writes ``src/halfwave/explorer/machine/machines/digits``: a run folder without the state of the training (which
+another 220 kB would take), so that it opens as every run does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "src" / "halfwave" / "explorer" / "machines" / "digits"
+TARGET = ROOT / "src" / "halfwave" / "explorer" / "machine" / "machines" / "digits"
 COMMAND = Path(sys.executable).with_name("halfwave")
 FILES = ("config.json", "model.safetensors", "evaluation.json")
 

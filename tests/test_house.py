@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -114,6 +115,23 @@ def test_what_all_rooms_share_imports_no_room() -> None:
 
 def test_no_circle_of_files() -> None:
     assert circle(IMPORTS) == []
+
+
+def test_no_circle_in_the_page() -> None:
+    """The modules of the page, and the folders that they lie in."""
+    static = PACKAGE / "explorer" / "static"
+    files: dict[str, set[str]] = {}
+    for path in static.rglob("*.js"):
+        found = re.findall(r'from "(\.[^"]+)"', path.read_text(encoding="utf-8"))
+        targets = {(path.parent / name).resolve().relative_to(static.resolve()).as_posix() for name in found}
+        files[path.relative_to(static).as_posix()] = targets
+    assert {target for targets in files.values() for target in targets} <= set(files)
+    folders: dict[str, set[str]] = {}
+    for name, targets in files.items():
+        entry = name.partition("/")[0]
+        folders.setdefault(entry, set()).update({t.partition("/")[0] for t in targets} - {entry})
+    assert circle(files) == []
+    assert circle(folders) == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

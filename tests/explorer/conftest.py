@@ -12,8 +12,8 @@ import pytest
 from browser_cases import Open
 from explorer_cases import port_of, running
 
-from halfwave.explorer.session import Session
-from halfwave.explorer.shelf import Shelf
+from halfwave.explorer.server.session import Session
+from halfwave.explorer.server.shelf import Shelf
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -92,6 +92,6 @@ def session() -> Session:
 @pytest.fixture(scope="session")
 def run() -> Any:
     """The machine that comes with the package, as it is opened."""
-    from halfwave.explorer.machine_opening import open_run
+    from halfwave.explorer.machine.opening import open_run
 
     return open_run(Shelf(), "bundled/digits")

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from halfwave import datasets
-from halfwave.explorer.machine_answers import ANSWERS
-from halfwave.explorer.session import Session
-from halfwave.explorer.shelf import Shelf
+from halfwave.explorer.machine.answers import ANSWERS
+from halfwave.explorer.server.session import Session
+from halfwave.explorer.server.shelf import Shelf
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.runs import RunConfig, RunFolder
 from halfwave.rbm.storage import save

@@ -8,7 +8,7 @@ import pytest
 import torch
 from browser_cases import read, settle, until
 
-from halfwave.explorer.units_questions import PARAMETERS
+from halfwave.explorer.units.questions import PARAMETERS
 from halfwave.units import DReLU
 
 if TYPE_CHECKING:

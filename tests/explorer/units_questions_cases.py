@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from halfwave.explorer.protocol import answer
-from halfwave.explorer.session import Session
-from halfwave.explorer.units_questions import PARAMETERS
+from halfwave.explorer.server.protocol import answer
+from halfwave.explorer.server.session import Session
+from halfwave.explorer.units.questions import PARAMETERS
 
 
 def asked(values: tuple[float, ...], given: float, temperature: float, **more: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from halfwave.explorer.page import export
-from halfwave.explorer.serving import DEFAULT_PORT, serve
+from halfwave.explorer.server.page import export
+from halfwave.explorer.server.serving import DEFAULT_PORT, serve
 
 if TYPE_CHECKING:
     from halfwave.explorer.widget import Explorer

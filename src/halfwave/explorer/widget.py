@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.functions_answers import sum_of_function
-from halfwave.explorer.page import WIDGET, script, style
-from halfwave.explorer.payloads import function_of
-from halfwave.explorer.protocol import answer
-from halfwave.explorer.session import Session
+from halfwave.explorer.functions.answers import sum_of_function
+from halfwave.explorer.server.page import WIDGET, script, style
+from halfwave.explorer.server.payloads import function_of
+from halfwave.explorer.server.protocol import answer
+from halfwave.explorer.server.session import Session
 from halfwave.functions import PiecewiseLinear, relu
 
 try:

@@ -6,10 +6,10 @@
  * `enter()` and `leave()`.
  */
 
-import { Colours } from "./colours.js";
-import { button, copyText, download, element, setText } from "./dom.js";
-import { unreadEntries } from "./links.js";
-import { Store } from "./store.js";
+import { Colours } from "./plot/colours.js";
+import { button, copyText, download, element, setText } from "./basics/dom.js";
+import { unreadEntries } from "./basics/links.js";
+import { Store } from "./basics/store.js";
 
 const SETTLED = 250; // milliseconds without a change, after which the address follows
 

@@ -1,11 +1,11 @@
 /** The page of its own: all rooms, Python over a websocket, or what was recorded when the page was written. */
 
-import { Connection, socketLine } from "./connection.js";
+import { Connection, socketLine } from "./basics/connection.js";
 import { mount } from "./explorer.js";
-import { fitRoom } from "./fit_room.js";
-import { functionsRoom } from "./functions_room.js";
-import { machineRoom } from "./machine_room.js";
-import { unitsRoom } from "./units_room.js";
+import { fitRoom } from "./fit/room.js";
+import { functionsRoom } from "./functions/room.js";
+import { machineRoom } from "./machine/room.js";
+import { unitsRoom } from "./units/room.js";
 
 const served = location.protocol.startsWith("http");
 const recorded = document.getElementById("halfwave-recorded");

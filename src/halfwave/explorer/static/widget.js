@@ -1,10 +1,10 @@
 /** The widget of a notebook: one room in a cell, its function in step with the one that Python holds. */
 
-import { Connection } from "./connection.js";
-import { element } from "./dom.js";
+import { Connection } from "./basics/connection.js";
+import { element } from "./basics/dom.js";
 import { mount } from "./explorer.js";
-import { functionsRoom } from "./functions_room.js";
-import { startingWith, termOf } from "./functions_state.js";
+import { functionsRoom } from "./functions/room.js";
+import { startingWith, termOf } from "./functions/state.js";
 
 /** A line over the messages of a widget's model; it is open as long as the cell is. */
 const modelLine = (model) => ({ opened, received }) => {
