@@ -29,7 +29,7 @@ from halfwave.explorer.server.session import Session
 from halfwave.explorer.server.shelf import Shelf
 from halfwave.fitting import AutocorrelationWarning, fit_by_gradient, fit_relu_sum
 from halfwave.fitting.criteria import Criterion
-from halfwave.fitting.losses.robust import Loss
+from halfwave.fitting.request import Loss
 
 SLOW = {"source": {"set": "many"}, "kinks": 4, "loss": "quantile"}
 LARGEST_RECORD = 400_000
