@@ -33,6 +33,8 @@ from halfwave.plots.likelihood import log_likelihood as log_likelihood
 from halfwave.plots.report import run_report as run_report
 from halfwave.plots.report import write_report as write_report
 from halfwave.plots.responses import hidden_units as hidden_units
+from halfwave.plots.saving import SavedPicture as SavedPicture
+from halfwave.plots.saving import save_picture as save_picture
 from halfwave.plots.style import save_figure as save_figure
 from halfwave.plots.surface import creases as creases
 from halfwave.plots.surface import surface as surface
@@ -42,6 +44,7 @@ from halfwave.plots.transfer import unit_mean_and_mode as unit_mean_and_mode
 from halfwave.plots.weights import features as features
 
 __all__ = [
+    "SavedPicture",
     "antiderivative_panel",
     "audit_dead_units",
     "audit_distributions",
@@ -66,6 +69,7 @@ __all__ = [
     "run_report",
     "samples",
     "save_figure",
+    "save_picture",
     "surface",
     "surface_panel",
     "thresholded_forms",
