@@ -7,7 +7,7 @@ were written. `train` begins a run, `open` finds one again; read `training.py` f
 >>> from halfwave import runs
 >>> data, folder = np.random.default_rng(0).integers(0, 2, (40, 4)), tempfile.mkdtemp()
 >>> run = runs.train(data, folder, updates=20, batch_size=8, hidden_size=2, evaluate=False, progress=False)
->>> runs.open(run.folder).sample(3, progress=False).shape
+>>> runs.open(run.folder).sample(3, steps=5, progress=False).shape
 (3, 4)
 """
 

@@ -224,8 +224,8 @@ class Run:
         train, held_out = self._samples(dataset)
         values = evaluated(
             machine,
-            machine.visible.check_inputs(train, "the data"),
-            held_out,
+            machine.visible.check_values(train, "the data"),
+            machine.visible.check_values(held_out, "the held-out data"),
             chains=chains,
             temperatures=temperatures,
             seed=self.config.seed,

@@ -63,12 +63,7 @@ def taken_in(data: Any, options: Mapping[str, Any], chosen: Collection[str]) -> 
                     f"`{name}` is for data that are not treated yet, which a Dataset is; got {options[name]!r}",
                     name,
                 )
-        if data.held_out.shape[1:] != data.train.shape[1:]:
-            raise HalfwaveError(
-                f"held-out samples must have the shape {data.train.shape[1:]} of the training samples; "
-                f"got {data.held_out.shape[1:]}"
-            )
-        return replace(data, fingerprint=fingerprint(data.train, data.held_out))
+        return _checked(data)
     make = datasets.load if _is_named(data) else datasets.from_array
     return make(
         data,
@@ -107,7 +102,7 @@ def default_folder(data: Any) -> Path:
 
 def treated(config: RunConfig, data: Any) -> Dataset:
     """Other data, treated as those of the run were; a `Dataset` is taken as it is."""
-    return data if isinstance(data, Dataset) else datasets.apply(config.transform, data)
+    return _checked(data) if isinstance(data, Dataset) else datasets.apply(config.transform, data)
 
 
 def own_data(folder: RunFolder) -> Dataset:
@@ -137,7 +132,7 @@ def check_same(folder: RunFolder, data: Any) -> None:
             raise HalfwaveError(f"the run in {folder.path} is on `{config.source}`, not on `{data}`")
         return
     dataset = treated(config, data)
-    if config.source != STORED or fingerprint(dataset.train, dataset.held_out) != config.fingerprint:
+    if config.source != STORED or dataset.fingerprint != config.fingerprint:
         raise HalfwaveError(f"the run in {folder.path} is on `{config.source}`, not on the data given")
     if not (folder.path / STORED).is_file():
         store(folder, dataset)
@@ -157,6 +152,16 @@ def store(folder: RunFolder, dataset: Dataset) -> None:
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
     write_atomically(folder.path / STORED, content.getvalue())
+
+
+def _checked(dataset: Dataset) -> Dataset:
+    """A data set that may have been made by hand, with the fingerprint of its arrays as they are."""
+    train, held_out = dataset.train, dataset.held_out
+    if held_out.shape[1:] != train.shape[1:]:
+        raise HalfwaveError(
+            f"held-out samples must have the shape {train.shape[1:]} of the training samples; got {held_out.shape[1:]}"
+        )
+    return replace(dataset, fingerprint=fingerprint(train, held_out))
 
 
 def _read(file: Path) -> Dataset:
