@@ -20,7 +20,7 @@ from halfwave import datasets, runs
 from halfwave.runs.driving import stop_on_interrupt
 from halfwave.runs.folder import METRIC_COLUMNS
 
-LONG = {**SMALL, "updates": 3000, "metrics_every": 500, "evaluate": False}
+LONG = {**SMALL, "updates": 1000, "metrics_every": 200, "evaluate": False}
 CODE = f"""
 import sys, numpy, halfwave
 data = numpy.load(sys.argv[1])
@@ -71,7 +71,7 @@ def test_stopped_from_outside_it_goes_on_bit_for_bit(
     assert not run.finished
     assert run.resume(evaluate=False, progress=False).finished
     assert weights(run.folder) == weights(long)
-    assert run.metrics["update"] == [0, 500, 1000, 1500, 2000, 2500, 3000]
+    assert run.metrics["update"] == [0, 200, 400, 600, 800, 1000]
 
 
 def test_an_interrupt_saves_and_the_same_call_goes_on(
@@ -90,16 +90,17 @@ def test_an_interrupt_saves_and_the_same_call_goes_on(
     run = trained(bits(), tmp_path / "run", **LONG)
     assert (run.updates_done, run.finished) == (35, False)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert repr(run).endswith("35 of 3,000 updates)")
+    assert repr(run).endswith("35 of 1,000 updates)")
     assert trained(bits(), tmp_path / "run", resume=True, **LONG).finished
     assert weights(run.folder) == weights(long)
 
 
 def test_a_second_interrupt_stops_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), stop_on_interrupt() as stopped:
+    with stop_on_interrupt() as stopped:
         signal.raise_signal(signal.SIGINT)
         assert stopped()
-        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_another_thread_trains_too(whole: runs.Run, tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def _checked(dataset: Dataset) -> Dataset:
 
 def _read(file: Path) -> Dataset:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # NumPy leaves a damaged file open that it has opened itself
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         told = json.loads(str(arrays.pop("told")))
         train, held_out = (_as_float(arrays.pop(name)) for name in ("train", "held_out"))
