@@ -27,11 +27,10 @@ def evaluate(
     """Log-likelihood of the machine in RUN with bounds on log Z, pseudolikelihood and reconstruction error."""
     from halfwave import runs
 
-    opened = runs.open(run)
-    values = opened.evaluate(data, chains=chains, temperatures=temperatures, report=report)
+    values = runs.open(run).evaluate(data, chains=chains, temperatures=temperatures, report=report)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
     print_lines(values.lines)
-    if report:
-        typer.echo(f"report: {opened.folder / 'report.html'}")
+    if values.report is not None:
+        typer.echo(f"report: {values.report}")

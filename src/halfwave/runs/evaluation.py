@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -35,8 +36,10 @@ class Evaluation(dict[str, Any]):
     log Z by enumeration: 2.5000 nats, exact
     """
 
-    def __init__(self, values: Mapping[str, Any], description: str = "") -> None:
+    def __init__(self, values: Mapping[str, Any], description: str = "", report: Path | None = None) -> None:
         super().__init__(values)
+        self.report = report
+        """The page that was written with it, if one was."""
         self.description = description
         """What the machine was evaluated on; empty where that is not known."""
 

@@ -233,9 +233,7 @@ class Run:
         )
         if dataset.fingerprint == self.config.fingerprint:
             self._files.write_json("evaluation.json", values)
-        if report:
-            self.report()
-        return Evaluation(values, dataset.description)
+        return Evaluation(values, dataset.description, self.report() if report else None)
 
     def sample(
         self,
