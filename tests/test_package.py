@@ -13,7 +13,7 @@ import pytest
 import halfwave as hw
 
 SOURCE = Path(hw.__file__).parent
-ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "units")
+ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "runs", "units")
 
 
 def test_import_is_light() -> None:
@@ -57,7 +57,8 @@ def imports(file: Path) -> set[str]:
         ("datasets", set()),
         ("fitting", {"nn", "functions"}),
         ("audit", {"nn", "units", "functions"}),
-        ("explorer", {"rbm", "fitting", "units", "nn", "functions", "datasets"}),
+        ("runs", {"plots", "rbm", "fitting", "audit", "units", "functions", "datasets"}),
+        ("explorer", {"runs", "rbm", "fitting", "units", "nn", "functions", "datasets"}),
         ("units", {"functions"}),
         ("nn", {"functions"}),
         ("rbm", {"units", "functions"}),

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from halfwave import nn as nn
     from halfwave import plots as plots
     from halfwave import rbm as rbm
+    from halfwave import runs as runs
     from halfwave import units as units
     from halfwave.rbm.loading import load as load
     from halfwave.rbm.machine import RBM as RBM
 
-_ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "units")
+_ROOMS = ("audit", "datasets", "explorer", "fitting", "functions", "nn", "plots", "rbm", "runs", "units")
 _MEMBERS = {"RBM": ("halfwave.rbm.machine", "RBM"), "load": ("halfwave.rbm.loading", "load")}
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "nn",
     "plots",
     "rbm",
+    "runs",
     "units",
 ]
 

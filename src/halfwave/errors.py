@@ -1,8 +1,10 @@
-"""The one error type that Halfwave raises for bad input."""
+"""The one error type that Halfwave raises for bad input, and its kind that names options."""
 
 from __future__ import annotations
 
-__all__ = ["HalfwaveError"]
+from collections.abc import Callable
+
+__all__ = ["HalfwaveError", "OptionError"]
 
 
 class HalfwaveError(ValueError):
@@ -15,3 +17,29 @@ class HalfwaveError(ValueError):
     ...
     halfwave.errors.HalfwaveError: `gamma_pos` of DReLU must be positive; got -0.3 at index (0, 4)
     """
+
+
+class OptionError(HalfwaveError):
+    """A `HalfwaveError` whose sentence names options, which a command spells in another way than Python.
+
+    Args:
+        sentence: with each option between backticks, as a Python caller writes it.
+        options: those of them that a command spells in its own way.
+
+    >>> error = OptionError("`hidden_size` must be at least 1; got 0", "hidden_size")
+    >>> str(error)
+    '`hidden_size` must be at least 1; got 0'
+    >>> error.spelled(lambda option: "--" + option.replace("_", "-"))
+    '--hidden-size must be at least 1; got 0'
+    """
+
+    def __init__(self, sentence: str, *options: str) -> None:
+        super().__init__(sentence)
+        self.options = options
+
+    def spelled(self, spelling: Callable[[str], str]) -> str:
+        """The sentence with each option as ``spelling`` writes it."""
+        sentence = str(self)
+        for option in self.options:
+            sentence = sentence.replace(f"`{option}`", spelling(option))
+        return sentence

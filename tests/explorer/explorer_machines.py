@@ -15,8 +15,9 @@ from halfwave.explorer.machine.answers import ANSWERS
 from halfwave.explorer.server.session import Session
 from halfwave.explorer.server.shelf import Shelf
 from halfwave.rbm.machine import RBM
-from halfwave.rbm.runs import RunConfig, RunFolder
 from halfwave.rbm.storage import save
+from halfwave.runs.configuration import RunConfig
+from halfwave.runs.folder import RunFolder
 from halfwave.units import UNITS, Unit
 
 BUNDLED = "bundled/digits"

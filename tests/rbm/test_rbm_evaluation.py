@@ -10,7 +10,7 @@ import torch
 import halfwave as hw
 from halfwave.rbm.evaluation import evaluate
 from halfwave.rbm.likelihood import log_likelihood, log_partition_exact
-from halfwave.rbm.monitor import MONITOR_COLUMNS, Monitor
+from halfwave.runs.monitor import MONITOR_COLUMNS, Monitor
 from halfwave.units import Binary, DReLU, Gaussian
 
 

@@ -15,7 +15,7 @@ from halfwave.audit.listening.recorder import ChannelDimensions, Recorder, check
 from halfwave.audit.quiet import device_of, evaluating, kinds_in, uncompiled
 from halfwave.audit.reporting.collecting import in_words, layers_of, wire
 from halfwave.audit.reporting.report import Report
-from halfwave.audit.reviving.reviving.tracing import ways_of
+from halfwave.audit.reviving.tracing import ways_of
 from halfwave.errors import HalfwaveError
 from halfwave.words import counted
 

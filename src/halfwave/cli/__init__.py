@@ -5,11 +5,10 @@ Errors of the user end in one sentence on standard error and exit status 2, an i
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from halfwave.cli.audit import audit
+from halfwave.cli.common import fail, sentence_of
 from halfwave.cli.evaluate import evaluate
 from halfwave.cli.explore import explore
 from halfwave.cli.fit import fit
@@ -58,20 +57,15 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except HalfwaveError as error:
-        _fail(str(error))
+        fail(sentence_of(error))
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        _fail("out of memory: try a smaller --batch-size, --chains or --hidden-size")
+        fail("out of memory: try a smaller --batch-size, --chains or --hidden-size")
 
 
 def _out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def _fail(sentence: str) -> None:
-    typer.echo(f"error: {' '.join(sentence.split())}", err=True)
-    sys.exit(2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from halfwave.cli.common import console, evaluate_and_report, run_data, spell_evaluation
+from halfwave.cli.common import print_lines
 
 __all__ = ["evaluate"]
 
@@ -25,24 +25,12 @@ def evaluate(
     report: bool = typer.Option(False, help="Also write report.html anew (for the data of the run)."),
 ) -> None:
     """Log-likelihood of the machine in RUN with bounds on log Z, pseudolikelihood and reconstruction error."""
-    from halfwave.errors import HalfwaveError
-    from halfwave.rbm.runs import RunFolder
+    from halfwave import runs
 
-    for name, value in (("--chains", chains), ("--temperatures", temperatures)):
-        if value is not None and value < 2:
-            raise HalfwaveError(f"{name} must be at least 2; got {value}")
-    if report and data is not None:
-        raise HalfwaveError("--report describes the data of the run; leave DATA away")
-    folder = RunFolder.open(run)
-    machine = folder.load_model()
-    dataset = run_data(folder, data)
-    values, path = evaluate_and_report(
-        folder, machine, dataset, chains=chains, temperatures=temperatures, report=report
-    )
+    values = runs.open(run).evaluate(data, chains=chains, temperatures=temperatures, report=report)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
-    for line in (dataset.description, *spell_evaluation(values)):
-        console.print(line)
-    if path is not None:
-        console.print(f"report: {path}")
+    print_lines(values.lines)
+    if values.report is not None:
+        typer.echo(f"report: {values.report}")

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-
-from halfwave.cli.common import (
-    console,
-    evaluate_and_report,
-    progress_bar,
-    run_data,
-    spell_evaluation,
-    tensors,
-)
-from halfwave.cli.prepare import build, configure, full_source
-from halfwave.errors import HalfwaveError
-
-if TYPE_CHECKING:
-    from halfwave.datasets import Dataset
-    from halfwave.rbm.runs import RunFolder
-    from halfwave.rbm.train import PCDTrainer
 
 __all__ = ["train"]
 
@@ -87,34 +69,13 @@ def train(
 
     Ctrl-C saves and stops; --resume goes on from there to exactly the same result.
     """
-    options = {
-        key: value for key, value in locals().items() if key not in ("context", "data", "run", "resume")
-    }
-    given = {key: options[key] for key in options if _is_given(context, key)}
-    from halfwave.rbm.runs import RunFolder
+    options = {key: value for key, value in locals().items() if key not in ("context", "run")}
+    from halfwave import runs
 
-    path = _folder(data, run)
-    continued = resume and (data is None or (path / "config.json").exists())
-    folder, dataset = _resumed(data, path, given) if continued else _started(data, path, options)
-    machine, trainer = build(folder.config, dataset)
-    # what data, machine or trainer refuse, they have refused by now: no folder is made in vain
-    _announce(folder if continued else RunFolder.create(path, folder.config))
-    if folder.has_state:
-        folder.restore(trainer)
-    if not _train(folder, dataset, trainer):
-        console.print(f"stopped and saved at update {trainer.update:,}; continue with:")
-        console.print(f"  halfwave train --resume --run {folder.path}")
+    with _sigterm_interrupts():
+        done = runs.train(folder=run, insist=[key for key in options if _is_given(context, key)], **options)
+    if not done.finished:
         raise typer.Exit(130)
-    console.print(
-        f"trained {trainer.update:,} updates; the machine is in {folder.path / 'model.safetensors'}"
-    )
-    if evaluate:
-        results, report = evaluate_and_report(
-            folder, machine, dataset, chains=ais_chains, temperatures=ais_temperatures
-        )
-        for line in spell_evaluation(results):
-            console.print(line)
-        console.print(f"report: {report}")
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -123,117 +84,15 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _folder(data: str | None, run: Path | None) -> Path:
-    """The run folder: the one given, or one named after the data."""
-    if run is not None:
-        return run
-    if data is None:
-        raise HalfwaveError("`train` needs DATA, the word digits or a file; or --resume with --run FOLDER")
-    return Path("runs") / Path(data).name.split(".")[0]
-
-
-def _resumed(data: str | None, path: Path, given: dict[str, Any]) -> tuple[RunFolder, Dataset]:
-    """The run in a folder and its data; options that contradict how it was started are refused."""
-    from halfwave.rbm.runs import RunFolder
-
-    folder = RunFolder.open(path)
-    config = folder.config
-    own = {**vars(config), **config.regularization, "hidden_size": config.hidden_shape[0]}
-    for key, value in given.items():
-        if key in own and key not in ("compile", "device") and str(own[key]).lower() != str(value).lower():
-            raise HalfwaveError(
-                f"the run in {path} was started with --{key.replace('_', '-')} {own[key]} and continues with it; "
-                f"got {value}"
-            )
-    if data is not None and full_source(data) != config.source:
-        raise HalfwaveError(f"the run in {path} is on `{config.source}`, not on `{data}`")
-    dataset = run_data(folder)
-    console.print(dataset.description)
-    console.print(f"continuing the run in {path}")
-    return folder, dataset
-
-
-def _started(data: str | None, path: Path, options: dict[str, Any]) -> tuple[RunFolder, Dataset]:
-    """A new run, not yet on disk, and its data."""
-    from halfwave import datasets
-    from halfwave.rbm.runs import RunFolder
-
-    if data is None:
-        raise HalfwaveError(f"`train` needs DATA, the word digits or a file, to start a run in {path}")
-    if (path / "config.json").exists():
-        raise HalfwaveError(
-            f"{path} already holds a run; continue it with --resume or give another folder with --run"
-        )
-    dataset = datasets.load(
-        data,
-        kind=options["kind"],
-        threshold=options["threshold"],
-        binarise="stochastic" if options["stochastic"] else "auto",
-        held_out=options["held_out"],
-        seed=options["seed"],
-        colours=options["colours"],
-    )
-    for sentence in (dataset.description, *dataset.notes):
-        console.print(sentence)
-    return RunFolder(path, configure(dataset, options)), dataset
-
-
-def _default_folder(data: str) -> Path:
-    return Path("runs") / Path(data).name.split(".")[0]
-
-
-def _announce(folder: RunFolder) -> None:
-    config = folder.config
-    console.print(
-        f"{config.visible} {_times(config.visible_shape)} with {config.hidden_shape[0]} {config.hidden} hidden units, "
-        f"{config.updates:,} updates of {config.batch_size} samples and {config.chains} chains"
-        f"{', compiled' if config.compile else ''}; results go to {folder.path}"
-    )
-
-
-def _times(shape: list[int]) -> str:
-    return " × ".join(str(size) for size in shape)
-
-
-def _train(folder: RunFolder, dataset: Dataset, trainer: PCDTrainer) -> bool:
-    from halfwave.rbm.monitor import Monitor
-    from halfwave.rbm.runs import drive
-
-    monitor = Monitor(*tensors(dataset, folder.config), seed=folder.config.seed)
-    with (
-        _stop_on_signal() as stopped,
-        progress_bar("training", trainer.updates, trainer.update) as show,
-    ):
-        return drive(
-            folder,
-            trainer,
-            monitor,
-            on_update=lambda now, row: show(now.update, _spell(row)),
-            stop=lambda: bool(stopped),
-        )
-
-
-def _spell(row: dict[str, float]) -> str:
-    """The latest metrics, short enough for a line of 80 characters."""
-    parts = [("log-pl", "pseudolikelihood_train", ".3f"), ("gap", "free_energy_gap", ".2f")]
-    parts += [("error", "reconstruction_error", ".3f")]
-    shown = [f"{label} {row[key]:{form}}" for label, key, form in parts if not math.isnan(row[key])]
-    return " ".join([*shown, f"{row['updates_per_second']:.0f}/s"])
-
-
 @contextmanager
-def _stop_on_signal() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM ask for a stop after the current update; a second Ctrl-C stops at once."""
-    received: list[int] = []
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM, by which a computer that shuts down ends programs, do what Ctrl-C does: save and stop."""
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
+    def interrupt(number: int, frame: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield received
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, before)

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from halfwave.datasets.columns import load_columns
 from halfwave.datasets.dataset import Dataset
-from halfwave.datasets.loading import apply, load
+from halfwave.datasets.loading import apply, from_array, load
 
-__all__ = ["Dataset", "apply", "load", "load_columns"]
+__all__ = ["Dataset", "apply", "from_array", "load", "load_columns"]

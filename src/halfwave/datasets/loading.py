@@ -1,4 +1,4 @@
-"""The two verbs of this room: load a source, or treat another source as one was treated before."""
+"""The verbs of this room: load a source, take an array, or treat another source as one was treated before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from halfwave.datasets.dataset import VISIBLE_UNITS, Dataset, fingerprint
+from halfwave.datasets.reading.in_memory import name_of, raw_values
 from halfwave.datasets.reading.raw import RawData, tidied
 from halfwave.datasets.reading.readers import read
 from halfwave.datasets.treatment.convert import check_standardised, check_values, converted, fitted
@@ -23,7 +24,7 @@ from halfwave.datasets.treatment.split import split
 from halfwave.datasets.treatment.treatment import Treatment, decide
 from halfwave.errors import HalfwaveError
 
-__all__ = ["apply", "load"]
+__all__ = ["apply", "from_array", "load"]
 
 # Draws that binarise come from another stream than the shuffle of the split, whose stream is 0.
 _BINARISATION_STREAM = 1
@@ -77,23 +78,49 @@ def load(
     """
     request = Request(kind, threshold, binarise, held_out, seed, colours, standardise, header)
     with _naming(source):
-        raw = _read_checked(source, header)
-        chosen = request.settled_kind or recognised_kind(summarise(raw.parts), images=raw.train.ndim == 3)
-        if chosen == "categorical" and is_one_hot(raw):
-            request = replace(request, colours=request.colours or raw.train.shape[-1])
-            raw = decoded_one_hot(raw)
-        treatment = decide(chosen, raw, summarise(raw.parts), request)
-        return _built(source, raw, treatment)
+        return _recognised(source, _checked(read(source, header)), request)
 
 
-def apply(
-    transform: Mapping[str, Any], source: str | os.PathLike[str], *, held_out: float | None = None
+def from_array(
+    values: Any,
+    *,
+    kind: str = "auto",
+    threshold: float | None = None,
+    binarise: str = "auto",
+    held_out: float = 0.15,
+    seed: int = 0,
+    colours: int | None = None,
+    standardise: bool = True,
 ) -> Dataset:
+    """Turn samples in memory into arrays for a visible layer, as `load` does with those of a file.
+
+    Arguments:
+        values: NumPy array, torch tensor, or pandas or polars frame with a sample a row; shape (samples, sites) or
+            (samples, height, width), also with one channel of length 1.
+        kind, threshold, binarise, held_out, seed, colours, standardise: as for `load`.
+
+    Returns:
+        the data set, whose source is "array", "tensor" or "frame".
+
+    Raises:
+        HalfwaveError: when the values are none of these, and as `load`.
+
+    >>> from_array(np.eye(4), held_out=0.25)
+    Dataset('array', kind='binary', train=(3, 4), held_out=(1, 4))
+    """
+    request = Request(kind, threshold, binarise, held_out, seed, colours, standardise, None)
+    name = name_of(values)
+    with _naming(name):
+        return _recognised(name, _checked(raw_values(values)), request)
+
+
+def apply(transform: Mapping[str, Any], source: Any, *, held_out: float | None = None) -> Dataset:
     """Load a source and treat it exactly as another was treated.
 
     Arguments:
         transform: `Dataset.transform` of the other data set, also after a round trip through JSON.
-        source: as for `load`; its samples must have the recorded shape, or the same number of sites.
+        source: as for `load` or `from_array`; its samples must have the recorded shape, or the same number of
+            sites.
         held_out: fraction to hold out in place of the recorded one.
 
     Returns:
@@ -110,11 +137,13 @@ def apply(
     if held_out is not None:
         check_held_out(held_out)
         treatment = replace(treatment, held_out=float(held_out))
-    with _naming(source):
-        raw = _read_checked(source, treatment.header)
+    in_memory = not isinstance(source, str | os.PathLike)
+    name = name_of(source) if in_memory else source
+    with _naming(name):
+        raw = _checked(raw_values(source) if in_memory else read(source, treatment.header))
         if treatment.kind == "categorical" and is_one_hot(raw):
             raw = decoded_one_hot(raw)
-        return _built(source, _reshaped(raw, treatment.sample_shape), treatment)
+        return _built(name, _reshaped(raw, treatment.sample_shape), treatment)
 
 
 @contextmanager
@@ -128,8 +157,17 @@ def _naming(source: str | os.PathLike[str]) -> Iterator[None]:
         raise HalfwaveError(f"`{os.fspath(source)}`: {error}") from None
 
 
-def _read_checked(source: str | os.PathLike[str], header: bool | None) -> RawData:
-    raw = tidied(read(source, header))
+def _recognised(source: str | os.PathLike[str], raw: RawData, request: Request) -> Dataset:
+    """The data set of raw numbers whose treatment the request and the values decide."""
+    chosen = request.settled_kind or recognised_kind(summarise(raw.parts), images=raw.train.ndim == 3)
+    if chosen == "categorical" and is_one_hot(raw):
+        request = replace(request, colours=request.colours or raw.train.shape[-1])
+        raw = decoded_one_hot(raw)
+    return _built(source, raw, decide(chosen, raw, summarise(raw.parts), request))
+
+
+def _checked(found: RawData) -> RawData:
+    raw = tidied(found)
     check_finite(raw.parts)
     check_varied(summarise(raw.parts))
     return raw

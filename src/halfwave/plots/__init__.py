@@ -34,6 +34,8 @@ from halfwave.plots.machine.comparison import samples as samples
 from halfwave.plots.machine.likelihood import log_likelihood as log_likelihood
 from halfwave.plots.machine.training import learning_curves as learning_curves
 from halfwave.plots.machine.weights import features as features
+from halfwave.plots.saving import SavedPicture as SavedPicture
+from halfwave.plots.saving import save_picture as save_picture
 from halfwave.plots.style import save_figure as save_figure
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ _LATER = {
 }
 
 __all__ = [
+    "SavedPicture",
     "antiderivative_panel",
     "audit_dead_units",
     "audit_distributions",
@@ -83,6 +86,7 @@ __all__ = [
     "run_report",
     "samples",
     "save_figure",
+    "save_picture",
     "surface",
     "surface_panel",
     "thresholded_forms",

@@ -23,7 +23,7 @@ def kept(path: Path, **options: object) -> np.ndarray:
 
 
 def test_public_names():
-    assert datasets.__all__ == ["Dataset", "apply", "load", "load_columns"]
+    assert datasets.__all__ == ["Dataset", "apply", "from_array", "load", "load_columns"]
 
 
 def test_no_torch():

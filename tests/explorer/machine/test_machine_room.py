@@ -28,7 +28,7 @@ from halfwave.explorer.server.protocol import answer
 from halfwave.explorer.server.session import Session
 from halfwave.rbm.features import feature_importance, hidden_profiles, order_by_importance
 from halfwave.rbm.machine import RBM
-from halfwave.rbm.runs import RunFolder
+from halfwave.runs.folder import RunFolder
 from halfwave.units import UNITS, Binary, DReLU
 
 # the run that is open

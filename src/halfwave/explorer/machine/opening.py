@@ -6,18 +6,17 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from halfwave import datasets
+from halfwave import runs
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.machine.pictures import SiteScale
 from halfwave.explorer.server.shelf import Shelf
 from halfwave.rbm.features import HiddenProfiles, order_by_importance, standardised_weights
 from halfwave.rbm.machine import RBM
-from halfwave.rbm.runs import RunConfig, RunFolder, torch_dtype
+from halfwave.runs.configuration import RunConfig
 
 __all__ = ["BUNDLED", "OpenRun", "names", "open_run"]
 
@@ -51,7 +50,7 @@ class OpenRun:
     data: Tensor
     counts: tuple[int, int] | None
     note: str | None
-    evaluation: dict[str, Any] | None
+    evaluation: runs.Evaluation | None
     profiles: dict[int, HiddenProfiles] = field(default_factory=dict)
 
     @cached_property
@@ -109,17 +108,15 @@ def open_run(shelf: Shelf, name: str) -> OpenRun:
     """
     path = _path(shelf, name)
     try:
-        folder = RunFolder.open(path)
-        rbm = folder.load_model()
-        _check(folder.config, rbm)
-        evaluation = folder.read_json("evaluation.json")
-        data, counts, note = _data(folder, rbm)
+        run = runs.open(path)
+        rbm, evaluation = run.machine, run.evaluation
+        _check(run.config, rbm)
+        data, counts, note = _data(run, rbm)
     except (TypeError, KeyError, ValueError, AttributeError, OSError) as error:
         # HalfwaveError is a ValueError; its sentence tells already what is wrong
         reason = str(error) if isinstance(error, HalfwaveError) else f"{type(error).__name__}: {error}"
         raise HalfwaveError(f"the run `{name}` cannot be opened: {reason.splitlines()[0][:300]}") from error
-    evaluation = evaluation if isinstance(evaluation, dict) else None
-    return OpenRun(name, folder.config, rbm, data, counts, note, evaluation)
+    return OpenRun(name, run.config, rbm, data, counts, note, evaluation)
 
 
 def _path(shelf: Shelf, name: str) -> Path:
@@ -144,30 +141,17 @@ def _check(config: RunConfig, rbm: RBM) -> None:
         )
 
 
-def _data(folder: RunFolder, rbm: RBM) -> tuple[Tensor, tuple[int, int] | None, str | None]:
+def _data(run: runs.Run, rbm: RBM) -> tuple[Tensor, tuple[int, int] | None, str | None]:
     """Samples to measure on; the run's persistent chains where its data cannot be read."""
     try:
-        train, held_out = _recorded_data(folder)
-        data = train[:: -(-len(train) // _MOST_SAMPLES)]
+        train, held_out = run.dataset.train, run.dataset.held_out
+        data = torch.as_tensor(train[:: -(-len(train) // _MOST_SAMPLES)], dtype=rbm.visible.dtype)
         return rbm.visible.check_values(data, "the data"), (len(train), len(held_out)), None
     except HalfwaveError as error:
         note = str(error)
-    chains = folder.load_chains()
+    chains = run.chains
     if chains is None or not len(chains):
         zeros = torch.zeros(256, *rbm.visible.shape, dtype=rbm.visible.dtype)
         generator = torch.Generator().manual_seed(0)
         chains = rbm.sample_v_from_v(rbm.visible.sample_from_inputs(zeros, generator), 200, generator)
     return rbm.visible.check_values(chains.to(rbm.weights), "the chains"), None, note
-
-
-def _recorded_data(folder: RunFolder) -> tuple[Tensor, Tensor]:
-    """The data that the run names, if they are those it was trained on."""
-    config = folder.config
-    source = config.source
-    if source != "digits" and not Path(source).is_file():
-        raise HalfwaveError(f"the data of this run, `{source}`, are not there")
-    found = datasets.apply(config.transform, source)
-    if found.fingerprint != config.fingerprint:
-        raise HalfwaveError(f"`{source}` has changed since this run was started")
-    dtype = torch_dtype(config.dtype)
-    return torch.as_tensor(found.train, dtype=dtype), torch.as_tensor(found.held_out, dtype=dtype)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import halfwave as hw
-from halfwave.rbm.runs import METRIC_COLUMNS, RunConfig, RunFolder
+from halfwave.runs.configuration import RunConfig
+from halfwave.runs.folder import METRIC_COLUMNS, RunFolder
 
 TRAIN = [sys.executable, "-c", "from halfwave.cli import main; main()", "train"]
 OPTIONS = [
