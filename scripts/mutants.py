@@ -1,8 +1,8 @@
 """What the tests notice: small faults put into the library one at a time, each against the tests of its room.
 
-Draws mutants at random, evenly over six rooms, and puts each into a copy of the tree. The doctests of its file
-and the tests of its room run there until the first one fails. A mutant that no test notices survives: either it
-changes nothing that can be seen, or a test is missing. Run it from the repository root, for an hour or two:
+Draws mutants at random, evenly over six rooms, and puts each into a copy of the tree, where the doctests of its
+file and the tests of its room run until the first one fails. A mutant that no test notices survives: it changes
+nothing that can be seen, or a test is missing. Run it from the repository root, for an hour or two:
 
     python scripts/mutants.py --write mutants.json                       # draw 120, run them, keep the results
     python scripts/mutants.py --read mutants.json --write after.json     # the same ones in a changed tree
@@ -38,19 +38,17 @@ from typing import Any
 
 ROOMS = ("functions", "units", "rbm", "fitting", "nn", "audit")
 PACKAGE = Path("src/halfwave")
-SECONDS, TEST_SECONDS = 1800, 120
-"""Longest run of one mutant and of one test: what hangs counts as noticed."""
+SECONDS, TEST_SECONDS = 1800, 120  # longest run of one mutant and of one test: what hangs counts as noticed
 PYTEST = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--timeout={TEST_SECONDS}"]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*_cache")
 DECLARED = ("annotation", "returns", "decorator_list", "bases")
 # fmt: off
 OPERATORS: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
-    ast.In: (ast.NotIn,), ast.NotIn: (ast.In,), ast.And: (ast.Or,), ast.Or: (ast.And,),
-    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.FloorDiv: (ast.Div,),
-    ast.Mod: (ast.Mult,), ast.Pow: (ast.Mult,), ast.BitAnd: (ast.BitOr,), ast.BitOr: (ast.BitAnd,),
-    ast.LShift: (ast.RShift,), ast.RShift: (ast.LShift,),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,), ast.And: (ast.Or,), ast.Or: (ast.And,), ast.Add: (ast.Sub,), ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.FloorDiv: (ast.Div,), ast.Mod: (ast.Mult,), ast.Pow: (ast.Mult,),
+    ast.BitAnd: (ast.BitOr,), ast.BitOr: (ast.BitAnd,), ast.LShift: (ast.RShift,), ast.RShift: (ast.LShift,),
 }
 # fmt: on
 
@@ -65,8 +63,7 @@ class Mutant:
     line: int
     statement: str
     change: str
-    ordinal: int = 0
-    """Which one, where the function has the same change of the same statement several times."""
+    ordinal: int = 0  # where the function has the same change of the same statement several times
     result: str = "drawn"
     killer: str = ""
     seconds: float = 0.0
@@ -77,8 +74,7 @@ class Site:
     """A mutant and the edit that makes it: a range of bytes of the file and the new text."""
 
     mutant: Mutant
-    start: int
-    end: int
+    span: slice
     text: str
 
 
@@ -178,7 +174,7 @@ def sites(tree: Path, file: Path) -> list[Site]:
             seen[key] += 1
             start = starts[part.lineno - 1] + part.col_offset
             end = starts[part.end_lineno - 1] + part.end_col_offset
-            found.append(Site(mutant, start, end, text))
+            found.append(Site(mutant, slice(start, end), text))
     return found
 
 
@@ -247,8 +243,8 @@ def judge(tree: Path, site: Site, tries: Iterator[list[str]], options: Sequence[
     """Put a mutant into the copy, run sets of tests until one notices it, and take it out again."""
     path, start = tree / site.mutant.file, perf_counter()
     original = path.read_bytes()
-    path.write_bytes(original[: site.start] + site.text.encode() + original[site.end :])
-    result, killer = "", ""
+    path.write_bytes(original[: site.span.start] + site.text.encode() + original[site.span.stop :])
+    result, killer = "drawn", ""
     try:
         while result != "killed" and (tests := next(tries, None)):
             result, killer = run_tests(tree, [*options, *tests])
@@ -275,6 +271,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="run no test")
     parser.add_argument("options", nargs="*", help="for pytest, after --")
     given = parser.parse_args()
+    contexts = json.loads(given.contexts.read_text()) if given.contexts else {}
     copied = Path(tempfile.mkdtemp(prefix="mutants-")) / "tree"
     shutil.copytree(given.tree, copied, ignore=NOT_COPIED)
     if given.read:
@@ -283,15 +280,13 @@ def main() -> None:
     else:
         candidates = draw(copied, given.count, given.seed)
         drawn = [site.mutant for site in candidates]
-    contexts = json.loads(given.contexts.read_text()) if given.contexts else {}
     done: list[Mutant] = []
     for mutant in drawn:
         if (site := find(mutant, candidates)) is None:
             done.append(replace(mutant, result="not found", killer=""))
-        elif given.list:
-            done.append(site.mutant)
         else:
-            done.append(judge(copied, site, attempts(copied, site, mutant, contexts), given.options))
+            tries = iter(()) if given.list else attempts(copied, site, mutant, contexts)
+            done.append(judge(copied, site, tries, given.options))
         print(line(done[-1]), flush=True)
         if given.write:
             given.write.write_text(json.dumps([asdict(one) for one in done], indent=1, ensure_ascii=False))
