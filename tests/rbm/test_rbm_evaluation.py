@@ -10,6 +10,7 @@ import torch
 import halfwave as hw
 from halfwave.rbm.evaluation import evaluate
 from halfwave.rbm.likelihood import log_likelihood, log_partition_exact
+from halfwave.rbm.pseudolikelihood import log_pseudolikelihood
 from halfwave.runs.monitor import MONITOR_COLUMNS, Monitor
 from halfwave.units import Binary, DReLU, Gaussian
 
@@ -71,6 +72,15 @@ def test_machines_without_pseudolikelihood() -> None:
     values = evaluate(rbm, data, data, chains=50, temperatures=50)
     assert values["pseudolikelihood_train"] is None
     assert math.isnan(Monitor(data, data).measure(rbm, 0)["pseudolikelihood_train"])
+
+
+def test_monitor_measures_the_pseudolikelihood_of_both_sets() -> None:
+    rbm = machine(3)  # all of whose sites are looked at
+    train, held_out = sample(rbm, 50, 1), sample(rbm, 20, 2)
+    values = Monitor(train, held_out).measure(rbm, 0)
+    for part, data in (("train", train), ("held_out", held_out)):
+        exact = float(log_pseudolikelihood(rbm, data).mean())
+        assert values[f"pseudolikelihood_{part}"] == pytest.approx(exact, rel=1e-5)
 
 
 def test_monitor_repeats_itself_and_reads_no_global_generator() -> None:

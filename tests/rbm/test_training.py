@@ -262,6 +262,17 @@ def test_a_continued_run_is_the_same_bit_for_bit(hidden: str, options: dict) -> 
         assert torch.equal(value, second.state()[0][key]), key
 
 
+def test_one_gibbs_step_an_update_unless_more_are_asked_for() -> None:
+    data = patterns()
+    chains = []
+    for options in ({}, {"steps": 1}, {"steps": 2}):
+        trainer = PCDTrainer(machine("DReLU", data), data, updates=3, batch_size=20, **options)
+        trainer.run()
+        chains.append(trainer.chain_v)
+    assert torch.equal(chains[0], chains[1])
+    assert not torch.equal(chains[0], chains[2])
+
+
 def test_the_global_generator_is_neither_read_nor_moved() -> None:
     data = patterns().float()
     weights = []

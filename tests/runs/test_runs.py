@@ -12,10 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import halfwave as hw
+from halfwave.rbm.train import PCDTrainer
 from halfwave.runs.configuration import RunConfig
+from halfwave.runs.driving import drive
 from halfwave.runs.folder import METRIC_COLUMNS, RunFolder
+from halfwave.runs.monitor import Monitor
 
 TRAIN = [sys.executable, "-c", "from halfwave.cli import main; main()", "train"]
 OPTIONS = [
@@ -156,6 +160,21 @@ def test_disk_full_while_saving_keeps_the_last_state(
         files.write_atomically(target, b"new" * 1000)
     assert target.read_bytes() == b"the last good state"
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_rows_come_at_every_multiple_and_go_on_after_a_pause(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", config(updates=30, metrics_every=7))
+    data = torch.ones(10, 4)
+    rbm = hw.RBM(hw.units.Binary(4), hw.units.DReLU(2))
+    trainer, monitor = PCDTrainer(rbm, data, updates=30, batch_size=5), Monitor(data, data[:0])
+    assert not drive(folder, trainer, monitor, stop=lambda: trainer.update >= 14)
+    assert [row["update"] for row in folder.metrics] == [0, 7, 14]
+    folder.metrics[-1]["seconds"] = 1e6
+    seen: list[float] = []
+    assert drive(folder, trainer, monitor, on_update=lambda trainer, row: seen.append(row["update"]))
+    assert [row["update"] for row in folder.metrics] == [0, 7, 14, 21, 28, 30]
+    assert seen == [14, 21, 21, 28, 30]
+    assert all(row["seconds"] > 1e6 for row in folder.metrics[3:])
 
 
 def test_changed_data_are_noticed(whole: Path, tmp_path: Path) -> None:

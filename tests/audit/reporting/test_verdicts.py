@@ -230,6 +230,7 @@ def test_dead_and_saturated_units_are_counted_alike_everywhere() -> None:
     model = nn.Sequential(*(constant(0.0, nn.Hardtanh(), 20)), nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 1))
     with torch.no_grad():
         model[0].bias[:7], model[2].bias[:20] = 50.0, -500.0
+        model[2].weight[:, :7] = 0.0  # what the saturated units add could silence others
     report = hw.audit.audit(model, [samples(100)])
     found = {verdict.finding: verdict.units for verdict in report.verdicts}
     assert (found["dead"], found["saturated"]) == (20, 7)

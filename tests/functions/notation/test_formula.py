@@ -85,6 +85,7 @@ def test_formulas_are_right_to_a_reader(f):
         "1e-07*step(x - 3)",
         "step(x + 0.3) + step(x + 0.2) + step(x + 0.1) - 0.6",
         "-relu(x) - relu(-x)",
+        "x + relu(7e-16*x)",
     ],
 )
 def test_natural_formulas_come_back_letter_for_letter(text):

@@ -374,6 +374,7 @@ def small() -> RBM:
             r"start at 0 and end at 1; got \[0.0\] … \[0.5\]",
         ),
         (lambda: ais(small(), betas=torch.tensor([0.0, 0.5, 0.4, 1.0])), r"got 0.4 after 0.5 at index 2"),
+        (lambda: ais(small(), betas=torch.tensor([0.0, 0.5, 0.5, 1.0])), r"got 0.5 after 0.5 at index 2"),
         (lambda: ais(small(), betas=torch.tensor([0.0, math.nan, 1.0])), r"betas must increase; got nan"),
         (
             lambda: ais(small(), reference=small()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from machine_cases import each_hidden, each_visible, exact_samples, linear, machine, seeded, uninformed
@@ -10,6 +11,7 @@ from torch import Tensor
 from halfwave.rbm.likelihood import annealing, choose_betas, independent_reference
 from halfwave.rbm.likelihood.path import AnnealingPath
 from halfwave.rbm.likelihood.reference import _annealed_samples
+from halfwave.rbm.likelihood.schedule import _equal_distances
 from halfwave.rbm.machine import RBM
 from halfwave.units import Binary, DReLU, Gaussian, Spin
 
@@ -40,6 +42,12 @@ def test_temperatures_of_a_machine_without_couplings_are_even() -> None:
     chosen = choose_betas(rbm, 5, reference=RBM(Binary(3), DReLU(2)), generator=seeded(1))
     torch.testing.assert_close(chosen, linear(5))
     assert choose_betas(rbm, 2, generator=seeded(1)).tolist() == [0.0, 1.0]
+
+
+def test_a_flat_beginning_gets_few_temperatures() -> None:
+    grid, length = np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.0, 1.0])
+    middle = _equal_distances(grid, length, 3)[1]
+    assert middle == pytest.approx(0.5 + 0.5 * 0.45 / 0.95)  # all but the even tenth lies behind 0.5
 
 
 @each_visible
