@@ -107,11 +107,17 @@ def test_every_format_trains(form: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert "Binary" in output
 
 
-def test_other_units_and_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+HIDDEN = ("Binary", "gaussian", "ReLU", "xrelu")
+
+
+@pytest.mark.parametrize("evaluated", [("xrelu",), pytest.param(HIDDEN, marks=pytest.mark.thorough)], ids=len)
+def test_other_units_and_kinds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], evaluated: tuple[str, ...]
+) -> None:
     generator = np.random.default_rng(0)
     file = tmp_path / "real.csv"
     np.savetxt(file, generator.normal(size=(60, 5)), delimiter=",")
-    for hidden in ("Binary", "gaussian", "ReLU", "xrelu"):
+    for hidden in HIDDEN:
         run = tmp_path / hidden
         status, output, errors = call(
             capsys,
@@ -122,7 +128,7 @@ def test_other_units_and_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str
             "--hidden",
             hidden,
             *SMALL,
-            *QUICK,
+            *(QUICK if hidden in evaluated else ["--no-evaluate"]),
             "--learning-rate",
             "0.002",
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL: dict[str, tuple[list[str], list[str]]] = {
@@ -46,8 +48,34 @@ def test_every_example_is_listed():
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(SMALL)
 
 
-@pytest.mark.parametrize("name", sorted(SMALL))
+LONG = {"fit_co2.py", "fit_sunspots.py", "audit_regimes.py", "revive_dead_units.py"}
+"""Those of ten seconds and more."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.thorough) if n in LONG else n for n in sorted(SMALL)]
+)
+def test_example_runs_here(name, tmp_path, monkeypatch, capsys):
+    """In the process of the tests, which has imported torch already."""
+    options, written = SMALL[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLES / name), *options])
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+    state = torch.get_rng_state()
+    try:
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    finally:
+        torch.set_rng_state(state)
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    check_files(tmp_path, written, output)
+
+
+@pytest.mark.parametrize(
+    "name", [n if n == "relu_card.py" else pytest.param(n, marks=pytest.mark.thorough) for n in sorted(SMALL)]
+)
 def test_example_runs(name, tmp_path):
+    """As a person runs it."""
     options, written = SMALL[name]
     environment = {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
@@ -60,6 +88,10 @@ def test_example_runs(name, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
+    check_files(tmp_path, written, result.stdout)
+
+
+def check_files(folder, written, output):
     for file in written:
-        assert (tmp_path / file).stat().st_size > 1000
-        assert file in result.stdout
+        assert (folder / file).stat().st_size > 1000
+        assert file in output

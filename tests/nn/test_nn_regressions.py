@@ -43,7 +43,7 @@ NUMBERS: dict[str, Callable[[float], nn.Module]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("dynamic", [None, pytest.param(True, marks=pytest.mark.thorough)])
 def test_traces_again_with_other_numbers_and_symbolic_shapes(name: str, dynamic: bool | None) -> None:
     torch._dynamo.reset()
     for number in (0.1, 0.2, 0.3):  # from the second on, numbers are symbols

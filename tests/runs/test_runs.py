@@ -97,7 +97,7 @@ def same_result(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delays", [(0.0, 0.4, 1.0), (0.2, 0.7)])
+@pytest.mark.parametrize("delays", [(0.4,), pytest.param((0.0, 0.4, 1.0, 0.2), marks=pytest.mark.thorough)])
 def test_killed_at_any_moment_it_continues_to_the_same_weights(
     whole: Path, tmp_path: Path, delays: tuple[float, ...]
 ) -> None:
@@ -123,7 +123,7 @@ def test_killed_at_any_moment_it_continues_to_the_same_weights(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGTERM])
 def test_interrupted_it_saves_and_exits_cleanly(whole: Path, tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(

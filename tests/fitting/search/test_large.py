@@ -19,6 +19,7 @@ from halfwave.fitting.search.search import search
 
 NUMBA = importlib.util.find_spec("numba") is not None
 BOTH = [False, pytest.param(True, marks=pytest.mark.skipif(not NUMBA, reason="no numba"))]
+THOROUGH = pytest.mark.thorough
 KINDS = ["corner", "noise", "ties", "skewed"]
 BINNED = 2_100_000
 
@@ -52,7 +53,10 @@ def least_sse(x: np.ndarray, y: np.ndarray, kinks: np.ndarray) -> float:
 
 @pytest.mark.parametrize("use_numba", BOTH)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("n", "seed"), [(2000, 0), (20_000, 1), (50_000, 3), (200_000, 4)])
+@pytest.mark.parametrize(
+    ("n", "seed"),
+    [(2000, 0), (20_000, 1), *(pytest.param(*n, marks=THOROUGH) for n in [(50_000, 3), (200_000, 4)])],
+)
 def test_fits_exist_and_are_no_worse_than_on_the_grid(n: int, seed: int, kind: str, use_numba: bool) -> None:
     x, y = noisy(kind, n, seed, is_sorted=seed % 2 == 0)
     on_grid = fit_relu_sum(x, y, kinks=0, use_numba=use_numba).sse
@@ -68,7 +72,7 @@ def test_fits_exist_and_are_no_worse_than_on_the_grid(n: int, seed: int, kind: s
 
 
 @pytest.mark.parametrize("use_numba", BOTH)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=THOROUGH) for seed in range(1, 6))])
 def test_the_cases_once_refused(seed: int, use_numba: bool) -> None:
     for n in (20_000, 50_000):
         x, y = noisy("corner", n, seed)

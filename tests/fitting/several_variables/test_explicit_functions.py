@@ -21,6 +21,8 @@ from halfwave.fitting.several_variables.max_affine_function import DifferenceOfM
 from halfwave.functions import absolute, parse
 
 CASES = functions()
+EXPORTED = ("max affine", "difference", "hinge sum", "additive, jumps")
+"""One of each kind; an export takes seconds."""
 POINTS = np.random.default_rng(1).normal(size=(200, 3)) * 2
 
 
@@ -157,6 +159,9 @@ def test_formulas_read_well() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "f", [n if n in EXPORTED else pytest.param(n, marks=pytest.mark.thorough) for n in CASES], indirect=True
+)
 def test_onnx(f: Any) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra `onnx`")
     runtime = pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")

@@ -52,7 +52,7 @@ def test_slope_intervals_are_those_of_separate_lines() -> None:
         assert (low, high) == pytest.approx((slope - reach, slope + reach), rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n", "change", "minimum"), [(100, 2.0, 0.85), (300, 0.5, 0.85)])
 def test_coverage(n: int, change: float, minimum: float) -> None:
     """Of 60 intervals of nominal coverage 95 %, fewer than 85 % would be seen by chance once in 1000 suites."""
