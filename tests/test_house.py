@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -34,7 +35,12 @@ TOP = {"halfwave", "halfwave.__main__"}
 
 
 def imports_of(module: str) -> Iterator[str]:
-    """The modules of the package that one imports, anywhere in it: inside functions and for types as well."""
+    """The modules of the package that one imports, anywhere in it: inside functions, for types, and by their names."""
+    if (
+        module == "halfwave.explorer.server.answers"
+    ):  # which loads the rooms of the page when they are first asked
+        names = [name for modules in importlib.import_module(module).ROOMS.values() for name in modules]
+        yield from (f"halfwave.explorer.{name}" for name in names)
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name in MODULES)

@@ -12,8 +12,8 @@ import pytest
 from browser_cases import Open
 from explorer_cases import port_of, running
 
-from halfwave.explorer.server.session import Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.session import Session
+from halfwave.explorer.session.shelf import Shelf
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

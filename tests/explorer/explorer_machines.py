@@ -12,8 +12,8 @@ import torch
 
 from halfwave import datasets
 from halfwave.explorer.machine.answers import ANSWERS
-from halfwave.explorer.server.session import Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.session import Session
+from halfwave.explorer.session.shelf import Shelf
 from halfwave.rbm.machine import RBM
 from halfwave.rbm.storage import save
 from halfwave.runs.configuration import RunConfig

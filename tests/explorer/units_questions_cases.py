@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from halfwave.explorer.server.protocol import answer
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.session import Session
 from halfwave.explorer.units.questions import PARAMETERS
 
 

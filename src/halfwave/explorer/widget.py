@@ -7,9 +7,9 @@ from typing import Any
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.functions.answers import sum_of_function
 from halfwave.explorer.server.page import WIDGET, script, style
-from halfwave.explorer.server.payloads import function_of
 from halfwave.explorer.server.protocol import answer
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.payloads import function_of
+from halfwave.explorer.session.session import Session
 from halfwave.functions import PiecewiseLinear, relu
 
 try:

@@ -25,8 +25,8 @@ from halfwave.explorer.fit.process import MOST_PROCESSES, FitProcess
 from halfwave.explorer.fit.sets import SETS, set_named
 from halfwave.explorer.fit.tables import Tables
 from halfwave.explorer.server.protocol import LARGEST_MESSAGE, answer
-from halfwave.explorer.server.session import Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.session import Session
+from halfwave.explorer.session.shelf import Shelf
 from halfwave.fitting import AutocorrelationWarning, fit_by_gradient, fit_relu_sum
 from halfwave.fitting.criteria import Criterion
 from halfwave.fitting.request import Loss

@@ -18,7 +18,7 @@ from halfwave.explorer import export
 from halfwave.explorer.machine.answers import RECORDED
 from halfwave.explorer.machine.opening import OpenRun, open_run
 from halfwave.explorer.server import page as pages
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

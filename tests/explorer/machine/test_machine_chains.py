@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.machine.sampling import Chains, Clamp, Held, tempered
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.session import Session
 from halfwave.units import UNITS
 
 # A two-sided normal deviate beyond 6.5 has probability 8e-11. The tests of samples here look at 26 numbers in all,

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.server.protocol import answer
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.session import Session
 
 # what can go wrong
 

@@ -25,7 +25,7 @@ from halfwave.explorer.machine.answers import RECORDED
 from halfwave.explorer.machine.part import MachinePart
 from halfwave.explorer.machine.pictures import SiteScale
 from halfwave.explorer.server.protocol import answer
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.session import Session
 from halfwave.rbm.features import feature_importance, hidden_profiles, order_by_importance
 from halfwave.rbm.machine import RBM
 from halfwave.runs.folder import RunFolder

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import halfwave.functions as hf
-from halfwave.explorer.server.payloads import MOST_TERMS
 from halfwave.explorer.server.protocol import LARGEST_UPLOAD, answer
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.payloads import MOST_TERMS
+from halfwave.explorer.session.session import Session
 
 TERMS = [(1.0, -1.2, -1.2), (-0.5, 0.5, 1.0), (2.0, 0.0, 3.0)]
 

@@ -16,8 +16,8 @@ import pytest
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.server import answers
-from halfwave.explorer.server.session import Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.session import Session
+from halfwave.explorer.session.shelf import Shelf
 
 pytest.importorskip("starlette", reason="the server needs the extra `web`")
 

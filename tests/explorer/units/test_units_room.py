@@ -14,7 +14,7 @@ from scipy.stats import chi2
 from units_questions_cases import asked, told
 
 from halfwave.explorer.server.page import static_text
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.session import Session
 from halfwave.explorer.units.answers import RECORDED, RECORDED_INPUTS, RECORDED_SAMPLES, UNIT_PRESETS
 from halfwave.explorer.units.questions import PARAMETERS
 from halfwave.functions import two_sided_relu

@@ -17,9 +17,9 @@ from halfwave.explorer.fit.options import MOST_KINKS, fit_options, path_options
 from halfwave.explorer.fit.process import FitProcess
 from halfwave.explorer.fit.sets import described_sets
 from halfwave.explorer.fit.tables import Data, Tables
-from halfwave.explorer.server.payloads import number
-from halfwave.explorer.server.session import Answer, Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.payloads import number
+from halfwave.explorer.session.session import Answer, Session
+from halfwave.explorer.session.shelf import Shelf
 
 __all__ = ["ANSWERS", "RECORDED"]
 

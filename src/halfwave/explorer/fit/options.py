@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.payloads import number, whole_number
+from halfwave.explorer.session.payloads import number, whole_number
 
 __all__ = ["CRITERIA", "LOSSES", "MOST_KINKS", "fit_options", "path_options"]
 

@@ -18,7 +18,7 @@ from halfwave.datasets.columns import column_names, lines_of, raw_columns
 from halfwave.datasets.reading.table_text import mostly_numbers, numbers_of, table_of_text
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.fit.sets import SETS, set_named
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 
 __all__ = ["MOST_POINTS", "Data", "Tables"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.payloads import MOST_TERMS, function_of, number, text
-from halfwave.explorer.server.session import Answer
+from halfwave.explorer.session.payloads import MOST_TERMS, function_of, number, text
+from halfwave.explorer.session.session import Answer
 from halfwave.functions import PiecewiseLinear, parse
 from halfwave.functions.relu_terms import relu_terms
 

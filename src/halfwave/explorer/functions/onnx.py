@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.payloads import function_of
-from halfwave.explorer.server.session import Answer, Session
+from halfwave.explorer.session.payloads import function_of
+from halfwave.explorer.session.session import Answer, Session
 from halfwave.functions import PiecewiseLinear
 
 __all__ = ["ANSWERS", "onnx_model"]

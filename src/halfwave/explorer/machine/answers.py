@@ -14,8 +14,8 @@ from halfwave.explorer.machine.payloads import MOST_STEPS, choice, clamps_of, te
 from halfwave.explorer.machine.pictures import signed
 from halfwave.explorer.machine.sampling import Chains, Clamp, Held
 from halfwave.explorer.machine.units import check_value, describe_move, describe_unit
-from halfwave.explorer.server.payloads import number, text
-from halfwave.explorer.server.session import Answer, Session
+from halfwave.explorer.session.payloads import number, text
+from halfwave.explorer.session.session import Answer, Session
 
 __all__ = ["ANSWERS", "RECORDED"]
 

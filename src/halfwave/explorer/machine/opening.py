@@ -13,7 +13,7 @@ from torch import Tensor
 from halfwave import runs
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.machine.pictures import SiteScale
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 from halfwave.rbm.features import HiddenProfiles, order_by_importance, standardised_weights
 from halfwave.rbm.machine import RBM
 from halfwave.runs.configuration import RunConfig

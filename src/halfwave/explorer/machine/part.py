@@ -8,7 +8,7 @@ import torch
 
 from halfwave.explorer.machine.opening import OpenRun, open_run
 from halfwave.explorer.machine.sampling import Chains, Clamp, tempered
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 from halfwave.rbm.machine import RBM
 
 __all__ = ["Filling", "MachinePart"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.payloads import number
+from halfwave.explorer.session.payloads import number
 
 __all__ = [
     "HIGHEST_TEMPERATURE",

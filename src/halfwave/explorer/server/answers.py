@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.session import Answer
+from halfwave.explorer.session.session import Answer
 
 __all__ = ["ROOMS", "answer_of", "recorded", "room_of", "warm_up"]
 

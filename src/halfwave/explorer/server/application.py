@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from halfwave.explorer.server.conversation import converse
 from halfwave.explorer.server.page import page, script, style
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 
 __all__ = ["application"]
 

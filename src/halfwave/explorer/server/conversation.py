@@ -11,8 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.server.answers import warm_up
 from halfwave.explorer.server.protocol import Request, read_request, refusal, reply_to
-from halfwave.explorer.server.session import Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.session import Session
+from halfwave.explorer.session.shelf import Shelf
 
 __all__ = ["converse"]
 

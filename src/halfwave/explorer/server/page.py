@@ -95,7 +95,7 @@ def _recorded() -> str:
     """Questions with their answers as JSON that may stand inside a page."""
     # here, so that a page can be served without the rooms that it does not enter
     from halfwave.explorer.server.answers import answer_of, recorded
-    from halfwave.explorer.server.session import Session
+    from halfwave.explorer.session.session import Session
 
     session = Session()
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from halfwave.errors import HalfwaveError
 from halfwave.explorer.server.answers import answer_of, room_of
-from halfwave.explorer.server.session import Session
+from halfwave.explorer.session.session import Session
 
 __all__ = ["LARGEST_MESSAGE", "LARGEST_UPLOAD", "Request", "answer", "read_request", "refusal", "reply_to"]
 

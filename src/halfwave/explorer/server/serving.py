@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 
 __all__ = ["DEFAULT_PORT", "LOOPBACK", "serve"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from halfwave.explorer.server.payloads import whole_number
-from halfwave.explorer.server.session import Answer, Session
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.payloads import whole_number
+from halfwave.explorer.session.session import Answer, Session
+from halfwave.explorer.session.shelf import Shelf
 from halfwave.explorer.units.grids import (
     Vector,
     density_points,

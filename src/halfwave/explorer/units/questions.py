@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from halfwave.errors import HalfwaveError
-from halfwave.explorer.server.payloads import number
+from halfwave.explorer.session.payloads import number
 from halfwave.functions import PiecewiseLinear
 from halfwave.units import DReLU
 from halfwave.units.drelu_family.two_sided import Sides

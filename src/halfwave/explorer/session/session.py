@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from halfwave.explorer.server.shelf import Shelf
+from halfwave.explorer.session.shelf import Shelf
 
 __all__ = ["Answer", "Session"]
 
