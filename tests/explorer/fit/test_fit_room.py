@@ -425,19 +425,22 @@ def test_few_processes_at_a_time() -> None:
 def test_no_process_outlives_its_server(end: signal.Signals) -> None:
     client = pytest.importorskip("websockets.sync.client", reason="the server needs the extra `web`")
     server = start("--no-browser", "--port", "0")
-    address = address_of(server).replace("http", "ws") + "ws"
-    with client.connect(address) as page:
-        page.send(
-            json.dumps({"id": 1, "kind": "fit.fit", "payload": {"source": {"set": "nile"}, "kinks": 1}})
-        )
-        assert "payload" in json.loads(page.recv(timeout=60))
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        everybody = [int(child) for child in children] or descendants(server.pid)
-        assert everybody
-        page.send(json.dumps({"id": 2, "kind": "fit.fit", "payload": SLOW}))
-        time.sleep(0.3)
-        server.send_signal(end)
-        errors = server.communicate(timeout=20)[1]
+    try:
+        address = address_of(server).replace("http", "ws") + "ws"
+        with client.connect(address) as page:
+            page.send(
+                json.dumps({"id": 1, "kind": "fit.fit", "payload": {"source": {"set": "nile"}, "kinks": 1}})
+            )
+            assert "payload" in json.loads(page.recv(timeout=60))
+            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+            everybody = [int(child) for child in children] or descendants(server.pid)
+            assert everybody
+            page.send(json.dumps({"id": 2, "kind": "fit.fit", "payload": SLOW}))
+            time.sleep(0.3)
+            server.send_signal(end)
+            errors = server.communicate(timeout=20)[1]
+    finally:
+        server.kill()  # where something failed before it was told to end
     assert all(gone(child) for child in everybody)
     assert errors == ""
 
@@ -448,7 +451,7 @@ def test_a_process_ends_with_its_page() -> None:
         with client.connect(address.replace("http", "ws") + "ws") as page:
             page.send(json.dumps({"id": 1, "kind": "fit.open", "payload": {}}))
             page.recv(timeout=60)
-            ours = [child for child in descendants(os.getpid()) if b"fit_worker" in command(child)]
+            ours = [child for child in descendants(os.getpid()) if b"fit.worker" in command(child)]
             assert ours
         assert all(gone(child) for child in ours)
 
