@@ -12,6 +12,8 @@ types=$(mktemp)
 trap 'rm -f "$types"' EXIT
 "$bin/pyright" >"$types" 2>&1 &
 checking=$!
+# the kernels of fits are compiled once, into numba's cache, and not in both processes of the tests
+"$bin/python" -c 'from halfwave.fitting import fit_relu_sum as fit; fit(range(50), [abs(x - 20) for x in range(50)], 2, use_numba=True)' &
 "$bin/pytest" -n 2 --dist worksteal "$@"
 tests=$?
 wait "$checking"

@@ -18,6 +18,8 @@ from halfwave.explorer.session.shelf import Shelf
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first that is there; the shell has no window to prepare, and takes half the time."""
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -44,7 +46,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         from playwright import sync_api as api
     except ImportError:
         _without_browser("tests in a browser need the package playwright")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         _without_browser("tests in a browser need Chromium on the path, and there is none")
     home = tmp_path_factory.mktemp("browser")
