@@ -72,7 +72,7 @@ function encodeSource(source) {
   if (table) return { table: encodeURIComponent(table) };
   const many = source.drawn ?? (source.points.length > LINKED_POINTS ? source.points.length : 0);
   if (many) return { drawn: String(many) };
-  return { p: source.points.map(commas).join(";") || "none", names: (source.names ?? []).map(encodeURIComponent).join(",") };
+  return { p: source.points.map(numbersInLink).join(";") || "none", names: (source.names ?? []).map(encodeURIComponent).join(",") };
 }
 
 /** The state that an address holds; what it lacks, or says wrongly, is as the room first opens. */
