@@ -93,7 +93,7 @@ export class MachineClampEditor {
   }
 
   #drawMap(context) {
-    const { visible, clamped, palette, letters, fill } = this;
+    const { clamped, palette, letters, fill } = this;
     const { columns, rows, cell, high, margin } = this.grid;
     const [shades, table] = [palette.tableFor("binary"), palette.tableFor("categorical", letters)];
     const mean = fill ? bytesOf(fill.mean) : new Uint8Array(columns * rows);
