@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from halfwave.errors import HalfwaveError, OptionError
 from halfwave.functions import PiecewiseLinear, parse
-from halfwave.plots.functions import function
 from halfwave.plots.functions.family import family, thresholded_forms
+from halfwave.plots.functions.function import function
 from halfwave.plots.functions.piecewise import check_range
 from halfwave.plots.style import save_figure
 

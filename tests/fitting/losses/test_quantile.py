@@ -119,7 +119,7 @@ def test_automatic_choice_and_bootstrap_intervals() -> None:
     bounds = fit.intervals(resamples=40)
     assert bounds.method == "bootstrap"
     assert 3.5 < bounds.kinks[0, 0] < 4.0 < bounds.kinks[0, 1] < 4.5
-    once, again = (fit.intervals(resamples=8) for _ in range(2))
+    once, again = (fit.intervals(resamples=20) for _ in range(2))
     np.testing.assert_array_equal(once.kinks, again.kinks)
     with pytest.raises(HalfwaveError, match="must be 'bootstrap' for loss='quantile'; got 'profile'"):
         fit.intervals(method="profile")
