@@ -116,7 +116,9 @@ def test_limits_on_both_sides() -> None:
     ],
     ids=["one kink", "two slopes", "flat ends", "flat middle", "flat nowhere but at one end"],
 )
-def test_what_a_piecewise_linear_activation_is_called(function: hw.functions.PiecewiseLinear, kind: str) -> None:
+def test_what_a_piecewise_linear_activation_is_called(
+    function: hw.functions.PiecewiseLinear, kind: str
+) -> None:
     (layer,) = hw.audit.audit(hw.nn.PiecewiseLinearActivation(function), [data()]).layers
     assert layer.kind == kind
 
