@@ -173,6 +173,8 @@ def test_rows_come_at_every_multiple_and_go_on_after_a_pause(tmp_path: Path) -> 
     assert [row["update"] for row in folder.metrics] == [0, 7, 14, 21, 28, 30]
     assert seen == [14, 21, 21, 28, 30]
     assert all(row["seconds"] > 1e6 for row in folder.metrics[3:])
+    first = folder.metrics[3]
+    assert first["updates_per_second"] * (first["seconds"] - 1e6) == pytest.approx(7, rel=1e-4)
 
 
 def test_changed_data_are_noticed(whole: Path, tmp_path: Path) -> None:
