@@ -7,9 +7,8 @@ nothing that can be seen, or a test is missing. Run it from the repository root,
     python scripts/mutants.py --write mutants.json                       # draw 120, run them, keep the results
     python scripts/mutants.py --read mutants.json --write after.json     # the same ones in a changed tree
 
-A mutant is known by its function, the text of its statement and what is changed in it, not by file or line: it is
-found again after files have moved. When it is read with a result, the test that noticed it runs first, and all
-others only if that test passes or is gone.
+A mutant is known by its function, its statement and what is changed, and so found again after files have moved. When
+it is read with a result, the test that noticed it runs first, and all others only if that one passes or is gone.
 """
 
 from __future__ import annotations
