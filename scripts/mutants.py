@@ -192,7 +192,7 @@ def draw(tree: Path, count: int, seed: int) -> list[Site]:
 
 
 def find(mutant: Mutant, candidates: Sequence[Site]) -> Site | None:
-    """A mutant in another tree: the same function, statement and change, at the most similar path.
+    """A mutant in another tree: the same function, statement and change, if possible in its room and at a similar path.
 
     If the function has another name now, the statement and the change must be there exactly once.
     """
@@ -201,7 +201,10 @@ def find(mutant: Mutant, candidates: Sequence[Site]) -> Site | None:
     named = [site for site in same if (site.mutant.function, site.mutant.ordinal) == name]
     if not named:
         return same[0] if len(same) == 1 else None
-    return max(named, key=lambda site: difflib.SequenceMatcher(a=site.mutant.file, b=mutant.file).ratio())
+    likeness = {
+        site.mutant.file: difflib.SequenceMatcher(a=site.mutant.file, b=mutant.file) for site in named
+    }
+    return max(named, key=lambda site: (site.mutant.room == mutant.room, likeness[site.mutant.file].ratio()))
 
 
 def run_tests(tree: Path, arguments: Sequence[str]) -> tuple[str, str]:
