@@ -38,7 +38,16 @@ from typing import Any
 ROOMS = ("functions", "units", "rbm", "fitting", "nn", "audit")
 PACKAGE = Path("src/halfwave")
 SECONDS, TEST_SECONDS = 1800, 120  # longest run of one mutant and of one test: what hangs counts as noticed
-PYTEST = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--timeout={TEST_SECONDS}"]
+PYTEST = [
+    "pytest",
+    "-x",
+    "-q",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "--hypothesis-seed=0",
+    f"--timeout={TEST_SECONDS}",
+]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*_cache")
 DECLARED = ("annotation", "returns", "decorator_list", "bases")
 # fmt: off
@@ -171,9 +180,8 @@ def sites(tree: Path, file: Path) -> list[Site]:
             key = (place.function, place.statement, change)
             mutant = Mutant(room, str(file), place.function, part.lineno, place.statement, change, seen[key])
             seen[key] += 1
-            start = starts[part.lineno - 1] + part.col_offset
-            end = starts[part.end_lineno - 1] + part.end_col_offset
-            found.append(Site(mutant, slice(start, end), text))
+            start, end = starts[part.lineno - 1], starts[part.end_lineno - 1]
+            found.append(Site(mutant, slice(start + part.col_offset, end + part.end_col_offset), text))
     return found
 
 
@@ -192,7 +200,7 @@ def draw(tree: Path, count: int, seed: int) -> list[Site]:
 
 
 def find(mutant: Mutant, candidates: Sequence[Site]) -> Site | None:
-    """A mutant in another tree: the same function, statement and change, if possible in its room and at a similar path.
+    """A mutant in another tree: the same function, statement and change, if possible in its room, at a similar path.
 
     If the function has another name now, the statement and the change must be there exactly once.
     """
@@ -201,10 +209,8 @@ def find(mutant: Mutant, candidates: Sequence[Site]) -> Site | None:
     named = [site for site in same if (site.mutant.function, site.mutant.ordinal) == name]
     if not named:
         return same[0] if len(same) == 1 else None
-    likeness = {
-        site.mutant.file: difflib.SequenceMatcher(a=site.mutant.file, b=mutant.file) for site in named
-    }
-    return max(named, key=lambda site: (site.mutant.room == mutant.room, likeness[site.mutant.file].ratio()))
+    named = [site for site in named if site.mutant.room == mutant.room] or named
+    return max(named, key=lambda site: difflib.SequenceMatcher(a=site.mutant.file, b=mutant.file).ratio())
 
 
 def run_tests(tree: Path, arguments: Sequence[str]) -> tuple[str, str]:
@@ -212,7 +218,7 @@ def run_tests(tree: Path, arguments: Sequence[str]) -> tuple[str, str]:
     shutil.rmtree(tree / ".hypothesis", ignore_errors=True)  # failures of other mutants are not tried again
     environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryFile("w+", errors="replace") as output:
-        command = [sys.executable, "-m", "pytest", *PYTEST, *arguments]
+        command = [sys.executable, "-m", *PYTEST, *arguments]
         process = subprocess.Popen(command, cwd=tree, env=environment, stdout=output, start_new_session=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS)
@@ -257,7 +263,7 @@ def judge(tree: Path, site: Site, tries: Iterator[list[str]], options: Sequence[
 
 def line(mutant: Mutant) -> str:
     """File, line, function, what was changed, and what became of it."""
-    where = f"{mutant.file.removeprefix(f'{PACKAGE}/')}:{mutant.line} {mutant.function or '(module)'}"
+    where = f"{mutant.file}:{mutant.line} {mutant.function or '(module)'}"
     return f"{where}: {mutant.change}\n    {mutant.result} {mutant.killer}"
 
 
