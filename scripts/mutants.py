@@ -38,16 +38,7 @@ from typing import Any
 ROOMS = ("functions", "units", "rbm", "fitting", "nn", "audit")
 PACKAGE = Path("src/halfwave")
 SECONDS, TEST_SECONDS = 1800, 120  # longest run of one mutant and of one test: what hangs counts as noticed
-PYTEST = [
-    "pytest",
-    "-x",
-    "-q",
-    "--tb=no",
-    "-p",
-    "no:cacheprovider",
-    "--hypothesis-seed=0",
-    f"--timeout={TEST_SECONDS}",
-]
+PYTEST = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--timeout={TEST_SECONDS}"]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*_cache")
 DECLARED = ("annotation", "returns", "decorator_list", "bases")
 # fmt: off
@@ -218,7 +209,7 @@ def run_tests(tree: Path, arguments: Sequence[str]) -> tuple[str, str]:
     shutil.rmtree(tree / ".hypothesis", ignore_errors=True)  # failures of other mutants are not tried again
     environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryFile("w+", errors="replace") as output:
-        command = [sys.executable, "-m", *PYTEST, *arguments]
+        command = [sys.executable, "-m", "pytest", *PYTEST, *arguments]
         process = subprocess.Popen(command, cwd=tree, env=environment, stdout=output, start_new_session=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS)
