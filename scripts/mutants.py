@@ -7,9 +7,8 @@ nothing that can be seen, or a test is missing. Run it from the repository root,
     python scripts/mutants.py --write mutants.json                       # draw 120, run them, keep the results
     python scripts/mutants.py --read mutants.json --write after.json     # the same ones in a changed tree
 
-A mutant is known by its function, the text of its statement and what is changed in it, not by file or line: it is
-found again after files have moved. When it is read with a result, the test that noticed it runs first, and all
-others only if that test passes or is gone.
+A mutant is known by its function, its statement and what is changed, and so found again after files have moved. When
+it is read with a result, the test that noticed it runs first, and all others only if that one passes or is gone.
 """
 
 from __future__ import annotations
@@ -172,9 +171,8 @@ def sites(tree: Path, file: Path) -> list[Site]:
             key = (place.function, place.statement, change)
             mutant = Mutant(room, str(file), place.function, part.lineno, place.statement, change, seen[key])
             seen[key] += 1
-            start = starts[part.lineno - 1] + part.col_offset
-            end = starts[part.end_lineno - 1] + part.end_col_offset
-            found.append(Site(mutant, slice(start, end), text))
+            start, end = starts[part.lineno - 1], starts[part.end_lineno - 1]
+            found.append(Site(mutant, slice(start + part.col_offset, end + part.end_col_offset), text))
     return found
 
 
@@ -193,7 +191,7 @@ def draw(tree: Path, count: int, seed: int) -> list[Site]:
 
 
 def find(mutant: Mutant, candidates: Sequence[Site]) -> Site | None:
-    """A mutant in another tree: the same function, statement and change, at the most similar path.
+    """A mutant in another tree: the same function, statement and change, if possible in its room, at a similar path.
 
     If the function has another name now, the statement and the change must be there exactly once.
     """
@@ -202,6 +200,7 @@ def find(mutant: Mutant, candidates: Sequence[Site]) -> Site | None:
     named = [site for site in same if (site.mutant.function, site.mutant.ordinal) == name]
     if not named:
         return same[0] if len(same) == 1 else None
+    named = [site for site in named if site.mutant.room == mutant.room] or named
     return max(named, key=lambda site: difflib.SequenceMatcher(a=site.mutant.file, b=mutant.file).ratio())
 
 
@@ -255,7 +254,7 @@ def judge(tree: Path, site: Site, tries: Iterator[list[str]], options: Sequence[
 
 def line(mutant: Mutant) -> str:
     """File, line, function, what was changed, and what became of it."""
-    where = f"{mutant.file.removeprefix(f'{PACKAGE}/')}:{mutant.line} {mutant.function or '(module)'}"
+    where = f"{mutant.file}:{mutant.line} {mutant.function or '(module)'}"
     return f"{where}: {mutant.change}\n    {mutant.result} {mutant.killer}"
 
 

@@ -221,6 +221,17 @@ def test_derivative_at_the_kink(form: str, kink: float) -> None:
 
 
 @pytest.mark.parametrize("form", ["subtract", "keep", "floor"])
+def test_derivative_in_the_threshold_away_from_the_kink(form: str) -> None:
+    x, found = torch.tensor([-2.0, 0.8, 0.9, 1.1, 3.0]), []
+    for convention in (None, hw.nn.Convention(kink=1)):
+        threshold = torch.tensor(1.0, requires_grad=True)
+        y = thresholded_relu(x, threshold, form=form, convention=convention, bandwidth=0.3)
+        found.append(torch.autograd.grad(y @ torch.arange(1.0, 6.0), threshold)[0].item())
+    assert found[0] != 0
+    assert found[0] == pytest.approx(found[1])
+
+
+@pytest.mark.parametrize("form", ["subtract", "keep", "floor"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("threshold", THRESHOLDS)
 def test_default_convention_is_the_fast_path(form: str, dtype: torch.dtype, threshold: float) -> None:

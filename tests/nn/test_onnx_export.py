@@ -101,22 +101,34 @@ def operators(program: Any) -> list[str]:
 
 IN_DOUBLE = ("subtract", "keep", "floor", "coreml", "rectified linear, flat", "leaky", "clipped", "jumps")
 """Those where the exporter or a runtime treats float64 in its own way."""
-THOROUGH = pytest.mark.thorough  # an export takes a second or two
 
 
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [(name, torch.float32) for name in EXPORTS]
-    + [
+ALIKE = (
+    *("subtract, negative", "keep, negative", "floor, learnt", "caffe2", "vllm", "torch", "coreml"),
+    *("rectified linear, learnt", "rectified linear, flat", "leaky, learnt", "hard tanh", "hard threshold"),
+    *("two-sided, learnt", "double well"),
+)
+"""Those that take the way of another one with other numbers."""
+
+
+def exported() -> list[Any]:
+    """Name and dtype of every case; an export takes a second or two."""
+    half = [(name, torch.float16) for name in EXPORTS]
+    double = [(name, torch.float64) for name in IN_DOUBLE]
+    usual = [(name, torch.float32) for name in EXPORTS if name not in ALIKE]
+    usual += [
         ("subtract", torch.float16),
         ("keep", torch.float16),
         ("keep", torch.float64),
         ("jumps", torch.float64),
     ]
-    + [pytest.param(n, torch.float16, marks=THOROUGH) for n in EXPORTS if n not in ("subtract", "keep")]
-    + [pytest.param(n, torch.float64, marks=THOROUGH) for n in IN_DOUBLE if n not in ("keep", "jumps")],
-    ids=str,
-)
+    rest = [
+        case for case in [*((name, torch.float32) for name in ALIKE), *half, *double] if case not in usual
+    ]
+    return [*usual, *(pytest.param(*case, marks=pytest.mark.thorough) for case in rest)]
+
+
+@pytest.mark.parametrize(("name", "dtype"), exported(), ids=str)
 def test_same_numbers_through_onnxruntime(name: str, dtype: torch.dtype) -> None:
     make, wanted = EXPORTS[name]
     x = torch.tensor(POINTS, dtype=dtype).unsqueeze(1)

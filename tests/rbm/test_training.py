@@ -166,7 +166,10 @@ def test_gauge_changes_lead_to_unit_variance() -> None:
     torch.testing.assert_close(variance(), torch.ones(3).double(), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize(
+    "hidden",
+    [pytest.param(h, marks=pytest.mark.thorough) if h in ("PReLU", "NSReLU") else h for h in HIDDEN],
+)
 @pytest.mark.parametrize(
     ("updates", "batch_size", "learning_rate"),
     [(400, 100, 0.05), pytest.param(800, 50, 0.03, marks=pytest.mark.thorough)],

@@ -105,6 +105,24 @@ def test_limits_on_both_sides() -> None:
     assert (layer.kind, layer.lower[0]) == ("clipped", -6.0)
 
 
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (hw.functions.relu(), "rectifier"),
+        (hw.functions.leaky_relu(0.1), "leaky"),
+        (hw.functions.hard_tanh(), "clipped"),
+        (hw.functions.soft_threshold(0.5), "two-sided"),
+        (hw.functions.relu() + hw.functions.hard_tanh(), "soft"),
+    ],
+    ids=["one kink", "two slopes", "flat ends", "flat middle", "flat nowhere but at one end"],
+)
+def test_what_a_piecewise_linear_activation_is_called(
+    function: hw.functions.PiecewiseLinear, kind: str
+) -> None:
+    (layer,) = hw.audit.audit(hw.nn.PiecewiseLinearActivation(function), [data()]).layers
+    assert layer.kind == kind
+
+
 @pytest.mark.parametrize("name", NONE)
 def test_other_limits_are_none(name: str) -> None:
     with pytest.raises(hw.HalfwaveError, match="must call a rectifier"):

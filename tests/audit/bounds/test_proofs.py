@@ -65,6 +65,27 @@ def test_bounds_of_one_layer_are_sharp() -> None:
     assert layer.provably_dead.tolist() == [False, True]
 
 
+class Quotient(nn.Module):
+    """One column divided by another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x[:, :1] / x[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("divisor", "bounds"),
+    [((2.0, 4.0), (-1.0, 0.5)), ((-4.0, -2.0), (-0.5, 1.0)), ((0.0, 4.0), None)],
+    ids=str,
+)
+def test_bounds_of_quotients_are_sharp(
+    divisor: tuple[float, float], bounds: tuple[float, float] | None
+) -> None:
+    domain = torch.tensor([-2.0, divisor[0]]), torch.tensor([1.0, divisor[1]])
+    (layer,) = hw.audit.audit(Quotient(), [torch.stack([domain[1]] * 3)], input_range=domain).layers
+    found = layer.input_low.item(), layer.input_high.item()
+    assert found == bounds if bounds else not np.isfinite(found).any()
+
+
 def test_signs_prove_without_a_domain() -> None:
     """Behind a rectifier inputs have no upper bound: W ≤ 0 and b ≤ 0 is dead, W ≥ 0 and b ≥ 0 always on."""
     model = nn.Sequential(identity_layer(2), nn.ReLU(), nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU())

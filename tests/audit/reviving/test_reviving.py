@@ -339,6 +339,17 @@ def shared() -> nn.Sequential:
     return nn.Sequential(linear, nn.ReLU(), linear, nn.ReLU(), nn.Linear(4, 1))
 
 
+class OneReader(nn.Module):
+    """Two layers that the same layer reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.other, self.reader = nn.Linear(4, 8), nn.Linear(4, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.reader(F.relu(self.first(x))) + self.reader(F.relu(self.other(x)))
+
+
 def no_bias() -> nn.Sequential:
     return nn.Sequential(nn.Linear(4, 8, bias=False), nn.ReLU(), nn.Linear(8, 2))
 
@@ -366,6 +377,7 @@ def constant_in_padding() -> nn.Sequential:
         (Tied(separate=False), "the weight of the layer behind it is not a parameter of the model but made"),
         (Tied(separate=True), "neighbours whose weights are used more than once in a pass"),
         (shared(), "its neighbours' parameter 0.weight is used in more than one place"),
+        (OneReader(), "its neighbours' parameter reader.weight is used in more than one place"),
         (no_bias(), "the layer before it has no bias, by which new units could be placed"),
         (frozen(), "the weight of the layer behind it is frozen"),
         (nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1)), "it is a soft rectifier"),

@@ -175,6 +175,7 @@ def test_recorded_answers_are_small_and_plain() -> None:
 def test_torch_waits_for_the_first_question() -> None:
     program = (
         "import sys; from halfwave.explorer.server import answers as a; from halfwave.explorer.session import session;"
+        ""
         "print('torch' in sys.modules); a.answer_of('machine.list')(session.Session(), {});"
         "print('torch' in sys.modules)"
     )

@@ -48,6 +48,28 @@ def test_huber_fit_minimises_hubers_loss_at_its_kinks() -> None:
     assert minimize(loss, fit.function(knots), method="BFGS").fun == pytest.approx(here, rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["huber", "tukey"])
+def test_value_of_the_loss_against_statsmodels(loss: Any) -> None:
+    norms = pytest.importorskip("statsmodels.robust.norms")
+    norm = norms.HuberT(1.345) if loss == "huber" else norms.TukeyBiweight(4.685)
+    x, y, _ = contaminated()
+    fit = fit_relu_sum(x, y, 2, loss=loss)
+    scale = 1.4826 * np.median(np.abs(fit.residuals))
+    value = 2 * scale**2 * norm.rho(fit.residuals / scale).sum()
+    assert fit.loss_value == pytest.approx(value, rel=1e-4)  # the constant 1.4826 is rounded
+
+
+def test_correlated_noise_widens_the_intervals_where_asked() -> None:
+    generator, noise = np.random.default_rng(1), np.zeros(400)
+    for i in range(1, 400):
+        noise[i] = 0.7 * noise[i - 1] + 0.3 * generator.normal()
+    x = np.linspace(0, 10, 400)
+    y = np.maximum(0, x - 4) + noise
+    plain = fit_relu_sum(x, y, 1, loss="huber", correlation="ignore").intervals()
+    wide = fit_relu_sum(x, y, 1, loss="huber", correlation="correct").intervals()
+    assert (np.diff(wide.slopes) > 1.5 * np.diff(plain.slopes)).all()
+
+
 def test_weights_follow_the_users_order() -> None:
     x, y, _ = contaminated()
     order = np.random.default_rng(1).permutation(400)

@@ -10,10 +10,19 @@ import pytest
 from surface_cases import corner_data, rms
 
 from halfwave.errors import HalfwaveError
+from halfwave.fitting.several_variables.data import Coordinates, checked_data
 from halfwave.fitting.several_variables.max_affine import fit_max_affine
 from halfwave.fitting.several_variables.max_affine_function import DifferenceOfMaxAffine, MaxAffine
 
 X, Y, TRUTH = corner_data(500, seed=3)
+
+
+def test_searches_see_data_without_units() -> None:
+    weights = np.linspace(1, 3, len(Y))
+    given = checked_data(1e3 * X + 5.0, 1e-4 * Y + 7.0, weights)
+    coordinates, total = Coordinates.of(given), weights.sum()
+    assert coordinates.rows.T @ coordinates.rows / total == pytest.approx(np.eye(3), abs=1e-9)
+    assert coordinates.heights @ coordinates.heights / total == pytest.approx(1.0, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -73,7 +73,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+FEW = ("binary images", "images of categories", "real values")
+"""One of each kind of values; a report takes seconds."""
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.thorough) for n in sorted(CASES)]
+)
 def test_report_of_a_run_is_one_self_contained_file(name, tmp_path):
     visible, hidden, image_shape = CASES[name]
     v = drawn(visible)

@@ -138,7 +138,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("default_reference", [True, False])
+@pytest.mark.parametrize("default_reference", [True, pytest.param(False, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("temperatures", [100, pytest.param(400, marks=pytest.mark.thorough)])
 def test_both_directions_agree_with_enumeration(
     name: str, default_reference: bool, temperatures: int

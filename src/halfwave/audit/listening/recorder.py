@@ -71,7 +71,6 @@ class Recorder(Listener):
         """Passes recorded."""
         self.examples: dict[nn.Module, tuple[Arguments, int]] = {}
         """The outermost modules of recorded passes, the first sample that each was given, and of how many."""
-        self.empty_calls = 0
         """Passes without any sample, and calls of rectifiers without any input."""
         self._seen: Counter[nn.Module] = Counter()
         """Passes of each outermost module."""
@@ -99,7 +98,6 @@ class Recorder(Listener):
         self._due = self._seen[module] % self.every == 0
         self._seen[module] += 1
         empty = without_samples(args, kwargs)
-        self.empty_calls += empty
         heard = self._due and not empty
         self._backward = torch.is_grad_enabled()
         self.follows = self._following.begin(module, args, kwargs, heard)
@@ -149,7 +147,6 @@ class Recorder(Listener):
 
     def begin(self, key: SiteKey, rectifier: Rectifier, x: Tensor, call: Any) -> Any:
         if x.numel() == 0:
-            self.empty_calls += 1
             return None
         if is_functorch_wrapped_tensor(x):
             self._following.missed()
